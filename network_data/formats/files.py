@@ -1,0 +1,117 @@
+"""Reading untrusted files: gzip by content, size and depth limits, no entities; writing aside and renaming."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import ParseError, iterparse
+
+from network_data.errors import InputError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+MAX_BYTES = 4 << 30
+"""Most bytes we read from one file after decompression."""
+MAX_DEPTH = 40
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class _Limited:
+    """A binary stream that stops with an error once it has given more than `limit` bytes."""
+
+    def __init__(self, stream: IO[bytes], where: str, limit: int) -> None:
+        self.stream, self.where, self.left = stream, where, limit
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size if size >= 0 else self.left + 1)
+        self.left -= len(data)
+        if self.left < 0:
+            raise InputError(self.where, f"unpacks to more than {MAX_BYTES >> 30} GiB; split it or check what it is")
+        return data
+
+
+def open_bytes(path: Path | str) -> IO[bytes]:
+    """Open a file for reading, unpacking gzip where the content is gzip (whatever the name says)."""
+    path = Path(path)
+    try:
+        stream: IO[bytes] = path.open("rb")
+    except OSError as error:
+        raise InputError(str(path), f"cannot be opened: {error.strerror}; check the path and the permissions") from None
+    magic = stream.read(2)
+    stream.seek(0)
+    if magic == GZIP_MAGIC:
+        return gzip.open(stream)  # type: ignore[return-value]
+    return stream
+
+
+def read_bytes(path: Path | str, limit: int = MAX_BYTES) -> bytes:
+    """All bytes of a file, unpacked, within the limit."""
+    with open_bytes(path) as stream:
+        try:
+            return _Limited(stream, str(path), limit).read()
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
+
+
+def iter_xml(path: Path | str) -> Iterator[tuple[str, int, Element]]:
+    """Stream an XML file: yields (event, depth, element) for 'start' and 'end'; depth of the root is 0.
+
+    The caller clears elements it is done with.
+
+    Raises
+    ------
+    InputError
+        Not XML, damaged, nested too deeply, too large, or with entity declarations.
+    """
+    depth = -1
+    with open_bytes(path) as stream:
+        try:
+            for event, element in iterparse(_Limited(stream, str(path), MAX_BYTES), events=("start", "end")):
+                if event == "start":
+                    depth += 1
+                    if depth > MAX_DEPTH:
+                        raise InputError(str(path), f"<{element.tag}> is nested deeper than {MAX_DEPTH} levels; check what it is")
+                yield event, depth, element
+                if event == "end":
+                    depth -= 1
+        except ParseError as error:
+            raise InputError(str(path), f"is not well-formed XML: {error}; mend or export it again") from None
+        except DefusedXmlException as error:
+            raise InputError(str(path), f"declares entities or a DTD ({error}); remove them") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
+
+
+def root_tag(path: Path | str) -> str:
+    """Name of the root element, to recognize a file by its content."""
+    for _, _, element in iter_xml(path):
+        return str(element.tag)
+    raise InputError(str(path), "is empty")
+
+
+def write_aside(path: Path | str, content: bytes | str) -> None:
+    """Write a file completely or not at all: to a temporary neighbour first, then renamed over `path`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,95 @@
+"""SUMO signal programs (`tlLogic`), read from and written to additional files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from network_data.errors import InputError, PlanError
+from network_data.formats.files import iter_xml
+from network_data.plans import ControllerPlan, Interval, TimingPlan
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+ACTUATED_TYPES = {"actuated", "delay_based", "NEMA"}
+
+
+def program_of(element: Element) -> ControllerPlan:
+    """One `<tlLogic>` as a plan of its controller.
+
+    Raises
+    ------
+    PlanError
+        A phase without a usable duration or state; all faults of the program together.
+    """
+    controller_id, program_id = element.get("id"), element.get("programID", "0")
+    where = f"<tlLogic id={controller_id!r} programID={program_id!r}>"
+    if not controller_id:
+        raise PlanError(where, "has no id; name the controller")
+    faults, intervals, minima = [], [], []
+    for n, phase in enumerate(element.findall("phase")):
+        try:
+            duration = float(phase.get("duration") or phase.get("minDur") or "nan")
+            minimum = phase.get("minDur")
+            minima.append(float(minimum) if minimum is not None else None)
+        except ValueError as error:
+            faults.append(f"phase {n}: {error}; durations are seconds")
+            continue
+        if not duration > 0:
+            faults.append(f"phase {n}: duration is {phase.get('duration')!r}; needs seconds above 0")
+            continue
+        intervals.append(Interval(duration, phase.get("state", "")))
+    try:
+        offset = float(element.get("offset", "0") or 0)
+    except ValueError:
+        faults.append(f"offset is {element.get('offset')!r}; needs seconds")
+        offset = 0.0
+    if faults:
+        raise PlanError(where, faults)
+    cycle = sum(i.duration_s for i in intervals)
+    return ControllerPlan(
+        controller_id=controller_id,
+        program_id=program_id,
+        offset_s=offset % cycle if cycle else 0.0,
+        intervals=tuple(intervals),
+        min_durations_s=tuple(minima),
+        actuated=element.get("type", "static") in ACTUATED_TYPES,
+    )
+
+
+def read_sumo_programs(path: Path | str) -> dict[str, ControllerPlan]:
+    """The programs of an additional file (or network); where a controller has several, the last one counts."""
+    out: dict[str, ControllerPlan] = {}
+    faults: list[str] = []
+    for event, _, element in iter_xml(path):
+        if event == "end" and element.tag == "tlLogic":
+            try:
+                plan = program_of(element)
+                out[plan.controller_id] = plan
+            except PlanError as error:
+                faults.append(str(error))
+            element.clear()
+    if not out and not faults:
+        faults.append("holds no <tlLogic>; give a file with signal programs")
+    if faults:
+        raise InputError(str(path), faults)
+    return out
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.10g}"
+
+
+def write_sumo_programs(plan: TimingPlan) -> str:
+    """An additional file with one static `tlLogic` per controller, as text."""
+    lines = ["<additional>"]
+    for controller_id, program in plan.controllers.items():
+        lines.append(
+            f"    <tlLogic id={quoteattr(controller_id)} type=\"static\" programID={quoteattr(program.program_id)} "
+            f'offset="{_seconds(program.offset_s)}">'
+        )
+        lines += [f'        <phase duration="{_seconds(i.duration_s)}" state="{i.state}"/>' for i in program.intervals]
+        lines.append("    </tlLogic>")
+    return "\n".join([*lines, "</additional>", ""])
