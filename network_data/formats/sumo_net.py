@@ -190,7 +190,8 @@ def _crossings(raw: _Raw) -> tuple[list[dict[str, object]], dict[tuple[str, int]
     out, by_request = [], {}
     for edge_id, (crossed, length_m, width_m) in raw.crossings.items():
         node_id, _, number = edge_id[1:].rpartition("_c")
-        controller_id, indices = signals.get(edge_id, (None, []))
+        at_rail = node_id in raw.nodes and raw.nodes[node_id].kind.startswith("rail")
+        controller_id, indices = (None, []) if at_rail else signals.get(edge_id, (None, []))
         request = raw.request_of_lane.get(f"{edge_id}_0")
         if request is not None:
             by_request[request] = len(out)
