@@ -48,6 +48,5 @@ class Controller:
 
     def __repr__(self) -> str:
         # sets print in no fixed order; the network hash needs one
-        return (
-            f"Controller({self.id!r}, {self.heads!r}, {sorted(self.conflicts)!r}, {sorted(self.yields)!r}, {self.programs!r})"
-        )
+        tables = f"{sorted(self.conflicts)!r}, {sorted(self.yields)!r}"
+        return f"Controller({self.id!r}, {self.heads!r}, {tables}, {self.programs!r})"

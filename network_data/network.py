@@ -60,7 +60,7 @@ class Link:
             if not (lane.length_m > 0 and lane.speed_mps > 0):  # this way round so that NaN fails too
                 raise NetworkError(
                     f"link {self.id!r}",
-                    f"lane {lane.index} has length {lane.length_m} m and speed {lane.speed_mps} m/s; both must be above 0",
+                    f"lane {lane.index}: length {lane.length_m} m and speed {lane.speed_mps} m/s must both be above 0",
                 )
 
     @property

@@ -85,7 +85,7 @@ class ControllerPlan:
         lengths = {len(interval.state) for interval in self.intervals}
         faults = []
         if len(lengths) > 1:
-            faults.append(f"states have different lengths {sorted(lengths)}; every state needs one letter per link index")
+            faults.append(f"states have the lengths {sorted(lengths)}; every state needs one letter per link index")
         for n, interval in enumerate(self.intervals):
             if not 0 < interval.duration_s < 86_400:
                 faults.append(f"interval {n} lasts {interval.duration_s} s; needs to be above 0 and below a day")
@@ -110,7 +110,7 @@ class ControllerPlan:
         return self.intervals[-1].state
 
     def windows(self, index: int) -> list[Window]:
-        """Runs of equal letters of a link index, in cycle time (0 = start of interval 0), joined across the cycle's end."""
+        """Runs of equal letters of a link index in cycle time (0 = start of interval 0), joined across its end."""
         runs: list[Window] = []
         t = 0.0
         for interval in self.intervals:

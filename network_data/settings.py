@@ -13,7 +13,7 @@ from network_data.errors import SettingsError
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Limits(_Section):
@@ -42,12 +42,12 @@ class Change(_Section):
 
 
 class Objective(_Section):
-    """Weights: seconds of delay, and what a stop, a vehicle that finds its lane full and a second a pedestrian waits weigh."""
+    """What counts, in seconds of delay: vehicle delay itself, stops, blocked exits, waiting pedestrians."""
 
     delay: float = Field(1.0, ge=0)
     stops: float = Field(0.0, ge=0, description="seconds of delay that one stop is worth")
     queue_overflow: float = Field(0.0, ge=0, description="seconds of delay per vehicle-second of blocked exit")
-    pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of a pedestrian's mean wait, per crossing")
+    pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of mean wait at a crossing")
 
 
 class Search(_Section):
@@ -89,7 +89,8 @@ def settings_from(table: dict[str, object], where: str) -> Settings:
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
-        raise SettingsError(where, [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]) from None
+        faults = [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
+        raise SettingsError(where, faults) from None
     if settings.limits.cycle_min_s > settings.limits.cycle_max_s:
         raise SettingsError(where, "[limits] cycle_min_s is above cycle_max_s; swap or widen them")
     return settings

@@ -78,7 +78,8 @@ def iter_xml(path: Path | str) -> Iterator[tuple[str, int, Element]]:
                 if event == "start":
                     depth += 1
                     if depth > MAX_DEPTH:
-                        raise InputError(str(path), f"<{element.tag}> is nested deeper than {MAX_DEPTH} levels; check what it is")
+                        fault = f"<{element.tag}> is nested deeper than {MAX_DEPTH} levels; check what it is"
+                        raise InputError(str(path), fault)
                 yield event, depth, element
                 if event == "end":
                     depth -= 1

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from network_data.controllers import Controller, HeadKind, SignalHead
 from network_data.errors import NetworkError, PlanError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 BUS_CLASSES = {"bus", "taxi", "coach"}
+_Fields = dict[str, Any]
+"""Keyword arguments of a record that is still being put together."""
 
 
 @dataclass
@@ -28,7 +30,8 @@ class _Raw:
 
     nodes: dict[str, Node] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
-    inside: dict[str, tuple[float, float, LaneKind]] = field(default_factory=dict)  # internal lane → length, speed, kind
+    # internal lane → length, speed, kind
+    inside: dict[str, tuple[float, float, LaneKind]] = field(default_factory=dict)
     crossings: dict[str, tuple[tuple[str, ...], float, float]] = field(default_factory=dict)
     connections: list[dict[str, str]] = field(default_factory=list)
     internal: dict[str, dict[str, str]] = field(default_factory=dict)  # internal lane → its connection onwards
@@ -88,7 +91,8 @@ def _read(path: Path | str) -> _Raw:
     handlers = {"edge": _edge, "junction": _junction, "connection": _connection, "tlLogic": _tl_logic}
     for event, depth, element in iter_xml(path):
         if event == "start" and depth == 0 and element.tag != "net":
-            raise NetworkError(str(path), f"the root is <{element.tag}>, a SUMO network has <net>; give the .net.xml file")
+            fault = f"the root is <{element.tag}>, a SUMO network has <net>; give the .net.xml file"
+            raise NetworkError(str(path), fault)
         if event == "end" and depth == 1:
             handler = handlers.get(element.tag)
             if handler is not None:
@@ -96,7 +100,8 @@ def _read(path: Path | str) -> _Raw:
                     handler(raw, element)
                 except (KeyError, ValueError) as error:
                     what = f"attribute {error} is missing" if isinstance(error, KeyError) else str(error)
-                    raw.faults.append(f"<{element.tag} id={element.get('id', element.get('from'))!r}>: {what}; export the network again")
+                    name = f"<{element.tag} id={element.get('id', element.get('from'))!r}>"
+                    raw.faults.append(f"{name}: {what}; export the network again")
                 except (NetworkError, PlanError) as error:
                     raw.faults.append(str(error))
             element.clear()
@@ -141,7 +146,7 @@ def _edge(raw: _Raw, element: Element) -> None:
             for lane in element.findall("lane")
         )
         first = element.find("lane")
-        shape = element.get("shape") or (first.get("shape", "") if first is not None else "")
+        shape = element.get("shape") or (first.get("shape") if first is not None else None) or ""
         raw.links[edge_id] = Link(
             id=edge_id,
             from_node=element.attrib["from"],
@@ -181,13 +186,14 @@ def _tl_logic(raw: _Raw, element: Element) -> None:
     raw.programs[program.controller_id].append(program)
 
 
-def _crossings(raw: _Raw) -> tuple[list[dict[str, object]], dict[tuple[str, int], int]]:
+def _crossings(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], int]]:
     signals: dict[str, tuple[str, list[int]]] = {}
     for c in raw.connections:
         if c["to"] in raw.crossings and c.get("tl") and c.get("linkIndex") is not None:
             indices = signals.setdefault(c["to"], (c["tl"], []))[1]
             indices += [int(c[k]) for k in ("linkIndex", "linkIndex2") if k in c and int(c[k]) not in indices]
-    out, by_request = [], {}
+    out: list[_Fields] = []
+    by_request: dict[tuple[str, int], int] = {}
     for edge_id, (crossed, length_m, width_m) in raw.crossings.items():
         node_id, _, number = edge_id[1:].rpartition("_c")
         at_rail = node_id in raw.nodes and raw.nodes[node_id].kind.startswith("rail")
@@ -220,25 +226,35 @@ def _way(raw: _Raw, via: str | None) -> list[str]:
     return way
 
 
-def _connections(raw: _Raw) -> tuple[list[dict[str, object]], dict[tuple[str, int], list[int]]]:
+def _connection_fault(raw: _Raw, c: dict[str, str]) -> str:
+    """What keeps a connection from being used; empty where nothing does."""
+    for end in ("from", "to"):
+        if c[end] not in raw.links:
+            return f"no link {c[end]!r} in the network; remove the connection or add the link"
+    if raw.links[c["from"]].to_node not in raw.nodes:
+        return f"its link ends at node {raw.links[c['from']].to_node!r}, which is missing; add the junction"
+    for end in ("from", "to"):
+        lane, n_lane = c.get(f"{end}Lane", ""), len(raw.links[c[end]].lanes)
+        if not lane.isdecimal() or int(lane) >= n_lane:
+            return f"{end}Lane is {lane!r}, link {c[end]!r} has lanes 0 to {n_lane - 1}; mend the number"
+    if not c.get("linkIndex", "0").isdecimal():
+        return f"linkIndex is {c['linkIndex']!r}; needs a whole number from 0"
+    return ""
+
+
+def _connections(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], list[int]]]:
     """Connections as keyword arguments of `Connection`, and which of them stand behind a request index."""
-    out: list[dict[str, object]] = []
+    out: list[_Fields] = []
     by_request: dict[tuple[str, int], list[int]] = defaultdict(list)
     for c in raw.connections:
         if c["from"].startswith(":") or c["to"].startswith(":"):
             continue  # footways
-        unknown = [end for end in (c["from"], c["to"]) if end not in raw.links]
-        if unknown:
-            raw.faults.append(f"<connection from={c['from']!r} to={c['to']!r}>: no link {unknown[0]!r} in the network; remove it or add the link")
+        fault = _connection_fault(raw, c)
+        if fault:
+            raw.faults.append(f"<connection from={c['from']!r} to={c['to']!r}>: {fault}")
             continue
         from_link, to_link = raw.links[c["from"]], raw.links[c["to"]]
-        if from_link.to_node not in raw.nodes:
-            raw.faults.append(f"link {c['from']!r} ends at node {from_link.to_node!r}, which is missing; add the junction")
-            continue
         from_lane, to_lane = int(c["fromLane"]), int(c["toLane"])
-        if from_lane >= len(from_link.lanes) or to_lane >= len(to_link.lanes):
-            raw.faults.append(f"<connection from={c['from']!r} to={c['to']!r}>: lane {from_lane} or {to_lane} does not exist; mend fromLane/toLane")
-            continue
         way = _way(raw, c.get("via"))
         kinds = {from_link.lanes[from_lane].kind, to_link.lanes[to_lane].kind, *(raw.inside[x][2] for x in way)}
         if "other" in kinds:
@@ -280,9 +296,9 @@ def _set_bits(bits: str, node_id: str, table: dict[tuple[str, int], list[int]]) 
 
 def _rights(
     raw: _Raw,
-    connections: list[dict[str, object]],
+    connections: list[_Fields],
     request_of: dict[tuple[str, int], list[int]],
-    crossings: list[dict[str, object]],
+    crossings: list[_Fields],
     crossing_of_request: dict[tuple[str, int], int],
 ) -> None:
     """Fill who conflicts with and yields to whom, from the junctions' request matrices."""
@@ -294,7 +310,7 @@ def _rights(
             connections[i]["conflicts"] = tuple(_set_bits(foes, node_id, request_of))
             connections[i]["yields_to_crossings"] = tuple(_set_bits(response, node_id, crossing_table))
     # a foe bit may be set on one side only; a conflict is always mutual
-    mutual: list[set[int]] = [set(c["conflicts"]) for c in connections]  # type: ignore[call-overload]
+    mutual: list[set[int]] = [set(c["conflicts"]) for c in connections]
     for i, foes_of_i in enumerate(mutual):
         for j in list(foes_of_i):
             mutual[j].add(i)
@@ -312,7 +328,7 @@ def _rights(
         del crossing["edge_id"]
 
 
-def _name_classes(connections: list[dict[str, object]]) -> list[dict[str, object]]:
+def _name_classes(connections: list[_Fields]) -> list[_Fields]:
     """Give bus-only connections a movement of their own where the same turn has a general one with another signal."""
     general: dict[object, set[object]] = defaultdict(set)
     for c in connections:
@@ -325,16 +341,14 @@ def _name_classes(connections: list[dict[str, object]]) -> list[dict[str, object
     return connections
 
 
-def _controllers(
-    raw: _Raw, connections: list[dict[str, object]], crossings: list[dict[str, object]]
-) -> dict[str, Controller]:
+def _controllers(raw: _Raw, connections: list[_Fields], crossings: list[_Fields]) -> dict[str, Controller]:
     members: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     walkers: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, c in enumerate(connections):
         if c["controller_id"] is not None and c["link_index"] is not None:
             members[str(c["controller_id"])][int(str(c["link_index"]))].append(i)
     for i, x in enumerate(crossings):
-        for index in x["link_indices"]:  # type: ignore[attr-defined]
+        for index in x["link_indices"]:
             walkers[str(x["controller_id"])][index].append(i)
     out = {}
     for controller_id in raw.programs:
@@ -351,8 +365,8 @@ def _controller(
     controller_id: str,
     by_index: dict[int, list[int]],
     walk: dict[int, list[int]],
-    connections: list[dict[str, object]],
-    crossings: list[dict[str, object]],
+    connections: list[_Fields],
+    crossings: list[_Fields],
 ) -> Controller:
     programs = raw.programs[controller_id]
     need = max([*by_index, *walk]) + 1
@@ -367,15 +381,15 @@ def _controller(
     conflicts, yields = set(), set()
     index_of = {i: k for k, members in by_index.items() for i in members}
     for i, k in index_of.items():
-        for j in connections[i]["conflicts"]:  # type: ignore[attr-defined]
+        for j in connections[i]["conflicts"]:
             if j in index_of and index_of[j] != k:
                 conflicts.add((min(k, index_of[j]), max(k, index_of[j])))
-        yields |= {(k, index_of[j]) for j in connections[i]["yields_to"] if j in index_of and index_of[j] != k}  # type: ignore[attr-defined]
+        yields |= {(k, index_of[j]) for j in connections[i]["yields_to"] if j in index_of and index_of[j] != k}
     for k, members in walk.items():
         for x in members:
-            met = [i for i in crossings[x]["conflicts"] if i in index_of]  # type: ignore[attr-defined]
+            met = [i for i in crossings[x]["conflicts"] if i in index_of]
             conflicts |= {(min(k, index_of[i]), max(k, index_of[i])) for i in met if index_of[i] != k}
-            yields |= {(index_of[i], k) for i in met if x in connections[i]["yields_to_crossings"]}  # type: ignore[operator]
+            yields |= {(index_of[i], k) for i in met if x in connections[i]["yields_to_crossings"]}
     node_ids = dict.fromkeys(str(connections[i]["node_id"]) for i in index_of)
     return Controller(
         id=controller_id,
@@ -391,8 +405,8 @@ def _head(
     k: int,
     members: Iterable[int],
     walk: Iterable[int],
-    connections: list[dict[str, object]],
-    crossings: list[dict[str, object]],
+    connections: list[_Fields],
+    crossings: list[_Fields],
 ) -> SignalHead:
     members, walk = list(members), list(walk)
     kind: HeadKind = "dead"

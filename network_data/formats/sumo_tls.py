@@ -87,7 +87,7 @@ def write_sumo_programs(plan: TimingPlan) -> str:
     lines = ["<additional>"]
     for controller_id, program in plan.controllers.items():
         lines.append(
-            f"    <tlLogic id={quoteattr(controller_id)} type=\"static\" programID={quoteattr(program.program_id)} "
+            f'    <tlLogic id={quoteattr(controller_id)} type="static" programID={quoteattr(program.program_id)} '
             f'offset="{_seconds(program.offset_s)}">'
         )
         lines += [f'        <phase duration="{_seconds(i.duration_s)}" state="{i.state}"/>' for i in program.intervals]
