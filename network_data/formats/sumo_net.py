@@ -172,6 +172,11 @@ def _junction(raw: _Raw, element: Element) -> None:
 
 def _connection(raw: _Raw, element: Element) -> None:
     c = dict(element.attrib)
+    for name in ("linkIndex", "linkIndex2"):
+        if int(c.get(name, "-1")) < 0:
+            c.pop(name, None)
+    if "linkIndex" not in c:
+        c.pop("tl", None)  # -1: at a signal, yet not controlled by it
     if c["from"].startswith(":"):
         if "_w" not in c["from"] or "tl" not in c:
             raw.internal[f"{c['from']}_{c['fromLane']}"] = c
@@ -189,7 +194,7 @@ def _tl_logic(raw: _Raw, element: Element) -> None:
 def _crossings(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], int]]:
     signals: dict[str, tuple[str, list[int]]] = {}
     for c in raw.connections:
-        if c["to"] in raw.crossings and c.get("tl") and c.get("linkIndex") is not None:
+        if c["to"] in raw.crossings and c.get("tl"):
             indices = signals.setdefault(c["to"], (c["tl"], []))[1]
             indices += [int(c[k]) for k in ("linkIndex", "linkIndex2") if k in c and int(c[k]) not in indices]
     out: list[_Fields] = []
@@ -237,8 +242,6 @@ def _connection_fault(raw: _Raw, c: dict[str, str]) -> str:
         lane, n_lane = c.get(f"{end}Lane", ""), len(raw.links[c[end]].lanes)
         if not lane.isdecimal() or int(lane) >= n_lane:
             return f"{end}Lane is {lane!r}, link {c[end]!r} has lanes 0 to {n_lane - 1}; mend the number"
-    if not c.get("linkIndex", "0").isdecimal():
-        return f"linkIndex is {c['linkIndex']!r}; needs a whole number from 0"
     return ""
 
 
@@ -281,7 +284,7 @@ def _connections(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], list[i
                 "kind": "bus" if "bus" in kinds else "general",
                 "right_of_way": c.get("state", "M"),
                 "controller_id": tl,
-                "link_index": int(c["linkIndex"]) if tl and "linkIndex" in c else None,
+                "link_index": int(c["linkIndex"]) if tl else None,
                 "yields_to": (),
                 "conflicts": (),
                 "yields_to_crossings": (),
