@@ -1,4 +1,4 @@
-"""Where tests and benchmarks find data that is not part of the repository; they skip with the reason where it is absent."""
+"""Where tests find data that is not part of the repository; they skip with the reason where it is absent."""
 
 from __future__ import annotations
 
