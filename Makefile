@@ -21,6 +21,7 @@ help:  ## this list
 	$(PYTHON) -m venv .venv
 
 .venv/.run: pyproject.toml | .venv/bin/python
+	@echo 'installing into .venv (a minute or two, once)'
 	$(PIP) install --quiet --editable .
 	@touch $@
 

@@ -35,10 +35,7 @@ def seconds(text: str) -> float:
     """Seconds after midnight from `25200`, `07:00` or `07:00:30`."""
     clock = CLOCK.fullmatch(text.strip())
     try:
-        if clock:
-            value = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3] or 0)
-        else:
-            value = float(text)
+        value = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3] or 0) if clock else float(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no time; give seconds after midnight or HH:MM[:SS]") from None
     if not 0 <= value < 1e7:
@@ -105,7 +102,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _its(
-    version: Annotated[  # noqa: ARG001  # the callback does the work
+    version: Annotated[  # the callback does the work
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
