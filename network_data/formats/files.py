@@ -45,10 +45,10 @@ def open_bytes(path: Path | str) -> IO[bytes]:
         stream: IO[bytes] = path.open("rb")
     except OSError as error:
         raise InputError(str(path), f"cannot be opened: {error.strerror}; check the path and the permissions") from None
-    magic = stream.read(2)
+    if stream.read(2) == GZIP_MAGIC:
+        stream.close()
+        return gzip.open(path)  # type: ignore[return-value]  # opened by itself, so that closing it closes the file
     stream.seek(0)
-    if magic == GZIP_MAGIC:
-        return gzip.open(stream)  # type: ignore[return-value]
     return stream
 
 
