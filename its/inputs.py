@@ -1,0 +1,239 @@
+"""From file names to what the jobs work on: network, plan in the field, demand; files are recognized by content."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from its.requests import DemandSource, OptimizeRequest, SimulateRequest
+from network_data.counts import CountTable, read_counts, select_days
+from network_data.demand import Demand, DemandScenarios
+from network_data.detectors import Detector, read_detectors
+from network_data.errors import DemandError, InputError, NetworkError, PlanError
+from network_data.estimate import Estimate, demand_from_turns, estimate_demand
+from network_data.formats.files import open_bytes, root_tag
+from network_data.formats.sumo_net import read_sumo_net
+from network_data.formats.sumo_tls import read_sumo_programs
+from network_data.network import RoadNetwork
+from network_data.plans import ControllerPlan, TimingPlan
+from network_data.quality import prepare_days
+from network_data.turns import TurnTable, read_turns
+
+__all__ = [
+    "MAX_SCENARIOS",
+    "DemandSource",
+    "LoadedDemand",
+    "OptimizeRequest",
+    "SimulateRequest",
+    "load_demand",
+    "load_field_plan",
+    "load_network",
+    "sha256_of",
+]
+
+log = logging.getLogger(__name__)
+
+MAX_SCENARIOS = 5
+"""Most days that become scenarios: each costs a simulation per plan; more days hardly move the mean."""
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LoadedDemand:
+    """The demand of a job: one scenario per day (or one from turns), and what it was made from.
+
+    `estimates`, `counts` and `scenarios` run in parallel; without counts the first two are empty. `notes` say what was
+    read, repaired, left out and assumed.
+    """
+
+    scenarios: DemandScenarios
+    estimates: tuple[Estimate, ...]
+    notes: tuple[str, ...]
+    begin_s: float
+    end_s: float
+    detectors: tuple[Detector, ...]
+    counts: tuple[CountTable, ...]
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of the file's bytes. [hex]"""
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be opened: {error.strerror}; check the path and the permissions") from None
+
+
+def first_bytes(path: Path | str, n: int = 512) -> bytes:
+    """The beginning of a file, unpacked, without byte order mark and white space."""
+    with open_bytes(path) as stream:
+        try:
+            return stream.read(n).removeprefix(b"\xef\xbb\xbf").lstrip()
+        except (OSError, EOFError) as error:
+            raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
+
+
+def load_network(path: Path | str) -> RoadNetwork:
+    """Read a road network, in whichever known format it is.
+
+    Raises
+    ------
+    NetworkError
+        The content is of no known format, or faulty.
+    """
+    tag = root_tag(path) if first_bytes(path).startswith(b"<") else ""
+    if tag == "net":
+        return read_sumo_net(path)
+    found = f"its root element is <{tag}>" if tag else "it is no XML"
+    raise NetworkError(str(path), f"is no network of a known format ({found}); known are: SUMO .net.xml, plain or .gz")
+
+
+def load_field_plan(path: Path | str | None, network: RoadNetwork) -> TimingPlan:
+    """The plan in the field: of a file, completed by the programs in the network; one program per controller.
+
+    Parameters
+    ----------
+    path : path, optional
+        SUMO additional file with `tlLogic`s, another network, or an earlier `plan.json`; None takes the programs in the
+        network. Where a controller has several programs, the last one is in force.
+
+    Raises
+    ------
+    PlanError
+        Programs for controllers that the network does not have, or with states of the wrong length; all together.
+    """
+    own = {controller.id: controller.programs[-1] for controller in network.controllers.values()}
+    if path is None:
+        return TimingPlan(controllers=own)
+    given = _programs(path, network)
+    faults = []
+    for controller_id, program in given.items():
+        if controller_id not in own:
+            faults.append(f"controller {controller_id!r} is not in the network; it has {_some(list(own))}")
+            continue
+        have, need = len(program.intervals[0].state), network.controllers[controller_id].n_heads
+        if have != need:
+            faults.append(
+                f"controller {controller_id!r}: states have {have} letters, the network's link indices need {need}"
+            )
+    if faults:
+        raise PlanError(str(path), faults)
+    missing = [controller_id for controller_id in own if controller_id not in given]
+    if missing:
+        log.info("%s: no program for %s; the network's is taken", path, _some(missing))
+    return TimingPlan(
+        controllers={controller_id: given.get(controller_id, own[controller_id]) for controller_id in own}
+    )
+
+
+def _programs(path: Path | str, network: RoadNetwork) -> dict[str, ControllerPlan]:
+    """Programs of a plan file; of a network only those of controllers that regulate roads (no level crossings)."""
+    if not first_bytes(path).startswith(b"<"):
+        raise PlanError(str(path), "is no plan; give a SUMO additional file with <tlLogic>s, a network or a plan.json")
+    programs = read_sumo_programs(path)
+    if root_tag(path) == "net":
+        return {
+            controller_id: program
+            for controller_id, program in programs.items()
+            if controller_id in network.controllers
+        }
+    return programs
+
+
+def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
+    """Demand scenarios from counts, turns or both.
+
+    Each selected day becomes a scenario of equal weight; of more than `MAX_SCENARIOS` days, that many spread evenly are
+    taken and the notes name them. The period's default is all that the counts (or turns) of the selected days cover.
+
+    Raises
+    ------
+    DemandError
+        A file cannot be used, or the period has no counts.
+    """
+    turns = read_turns(source.turns, network) if source.turns is not None else None
+    if source.detectors is not None and source.counts is not None:
+        return _from_counts(source.detectors, source.counts, turns, source, network, field)
+    if turns is None:
+        raise DemandError("demand", "neither counts nor turns are given; give --detectors and --counts, or --turns")
+    begin_s, end_s = _period(source, float(turns.begin_s.min()), float(turns.end_s.max()), str(source.turns))
+    demand = demand_from_turns(network, turns, begin_s, end_s)
+    return LoadedDemand(
+        scenarios=_equal([demand]),
+        estimates=(),
+        notes=turns.notes,
+        begin_s=begin_s,
+        end_s=end_s,
+        detectors=(),
+        counts=(),
+    )
+
+
+def _from_counts(
+    detectors_path: Path,
+    counts_path: Path,
+    turns: TurnTable | None,
+    source: DemandSource,
+    network: RoadNetwork,
+    field: TimingPlan,
+) -> LoadedDemand:
+    detectors = read_detectors(detectors_path, network)
+    table = read_counts(counts_path, detectors)
+    days = select_days(table, source.days)
+    spans = [(float(day.frame["begin_s"].min()), float(day.frame["end_s"].max())) for _, day in days]
+    first_s, last_s = min(s for s, _ in spans), max(e for _, e in spans)
+    begin_s, end_s = _period(source, first_s, last_s, str(counts_path))
+    prepared, notes = prepare_days([day for _, day in days], detectors, network), list(table.notes)
+    chosen = _spread(len(days), MAX_SCENARIOS)
+    if len(chosen) < len(days):
+        labels = ", ".join(days[k][0] for k in chosen)
+        notes.append(f"{len(days)} days selected; {len(chosen)} spread evenly over them are the scenarios: {labels}")
+    counts = tuple(prepared[k] for k in chosen)
+    estimates = tuple(
+        estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k][0])
+        for n, k in enumerate(chosen)
+    )
+    for estimate in estimates:
+        notes += [note for note in estimate.notes if note not in notes]
+    return LoadedDemand(
+        scenarios=_equal([estimate.demand for estimate in estimates]),
+        estimates=estimates,
+        notes=tuple(notes),
+        begin_s=begin_s,
+        end_s=end_s,
+        detectors=detectors,
+        counts=counts,
+    )
+
+
+def _period(source: DemandSource, first_s: float, last_s: float, where: str) -> tuple[float, float]:
+    """The period planned for, held against what the file covers."""
+    begin_s = first_s if source.begin_s is None else source.begin_s
+    end_s = last_s if source.end_s is None else source.end_s
+    if not begin_s < end_s:
+        raise DemandError("--begin/--end", f"begin {begin_s:g} s is not before end {end_s:g} s; mend one of them")
+    if end_s <= first_s or begin_s >= last_s:
+        raise DemandError(
+            where,
+            f"covers {first_s:g} to {last_s:g} s, nothing of the period {begin_s:g} to {end_s:g} s; mend --begin/--end",
+        )
+    return begin_s, end_s
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """At most that many of n positions, evenly spread, first and last included."""
+    return sorted({int(k) for k in np.linspace(0, n - 1, min(n, most)).round()})
+
+
+def _equal(demands: Sequence[Demand]) -> DemandScenarios:
+    return DemandScenarios(scenarios=tuple(demands), weights=(1 / len(demands),) * len(demands))
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(repr(name) for name in names[:most]) + more
