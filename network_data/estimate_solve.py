@@ -95,13 +95,23 @@ def solve_nonnegative(
     return np.maximum(x, 0.0), free
 
 
-def inverse_diagonal(q: sparse.csc_matrix, seed: int = 0) -> FLOAT:
-    """Diagonal of the inverse of Q: exact for small problems, sampled with random signs for large ones."""
+def normal_equations(rows: Rows, weight: FLOAT) -> tuple[sparse.csc_matrix, FLOAT]:
+    """Q and b of the weighted least-squares problem of some rows."""
+    a = rows.matrix()
+    weighted = sparse.diags(weight) @ a
+    return (a.T @ weighted).tocsc(), np.asarray(weighted.T @ np.asarray(rows.target))
+
+
+def variances(q: sparse.csc_matrix, groups: list[tuple[int, ...]], seed: int = 0) -> FLOAT:
+    """Variances of sums of unknowns whose information matrix is Q: exact for small problems, sampled for large ones."""
     n = q.shape[0]
+    j = np.fromiter((j for group in groups for j in group), dtype=np.int64)
+    i = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    sums = sparse.csr_matrix((np.ones(len(j)), (i, j)), shape=(len(groups), n))
     if n <= DENSE_UP_TO:
-        return np.asarray(np.diag(np.linalg.inv(q.toarray())))
+        half = sums @ np.linalg.inv(q.toarray())
+        return np.asarray(sums.multiply(half).sum(axis=1)).ravel()
     factor = splu(q, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
-    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n, PROBES))
-    sampled = (signs * factor.solve(signs)).mean(axis=1)
-    # no variance is below what the unknown's own equations leave, nor can sampling noise make one negative
-    return np.asarray(np.maximum(sampled, 1.0 / q.diagonal()))
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(len(groups), PROBES))
+    sampled = (signs * (sums @ factor.solve(sums.T @ signs))).mean(axis=1)
+    return np.asarray(np.maximum(sampled, 0.01))

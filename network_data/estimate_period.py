@@ -1,0 +1,196 @@
+"""The first problem of the estimate: flows of the whole period, from counts, turning shares and usual entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from network_data.demand import Pair
+from network_data.estimate_counts import Measure
+from network_data.estimate_solve import Rows, normal_equations, solve_nonnegative, variances
+from network_data.estimate_unknowns import Unknowns
+
+FLOAT = NDArray[np.float64]
+ROUNDS = 6
+HUBER = 2.5
+"""Residuals beyond so many standard errors pull no harder."""
+BALANCE_SD_VEH = 0.05
+COUNT_SD = 0.02
+"""Systematic error of a loop, share of its count. [-]"""
+SHARE_TRUST = 3.0
+"""A prior turning share is worth as much as having seen so many vehicles turn. [veh]"""
+LANE_SPLIT_SD = 0.5
+RIDGE = 1e-8
+GATE_SD = 0.8
+"""Standard error of an unmeasured entry's prior, share of it. [-]"""
+MIDWAY_VPH = 6.0
+"""Mean flow that begins, or ends, on a link between junctions. [veh/h]"""
+MIDWAY_SHARE = 0.01
+MIN_TURN_COVER = 0.5
+"""Least share of a time that turning counts must cover to stand for it. [-]"""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Everything both problems are built from."""
+
+    unknowns: Unknowns
+    begin_s: FLOAT
+    end_s: FLOAT
+    shares: FLOAT
+    measures: list[Measure]
+    turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]]
+
+    @property
+    def hours(self) -> float:
+        """Length of the period. [h]"""
+        return float(self.end_s[-1] - self.begin_s[0]) / 3600
+
+
+def count_sd(veh: FLOAT | float, loose: float) -> FLOAT:
+    """Standard error of a count of vehicles in a period. [veh]"""
+    veh = np.asarray(veh, dtype=float)
+    return np.asarray(np.sqrt(2.0 + 0.05 * veh + (COUNT_SD * veh) ** 2 + (loose * veh) ** 2))
+
+
+def _period_count(measure: Measure, pattern: FLOAT) -> float:
+    """A measure's count over the whole period, gaps filled by the day's pattern; NaN if most is missing."""
+    have = np.isfinite(measure.veh)
+    covered = float(pattern[have].sum())
+    return float(measure.veh[have].sum()) / covered if covered > 0.2 else np.nan
+
+
+def day_pattern(problem: Problem) -> FLOAT:
+    """Share of the period's traffic in each interval, over all complete measures. [-]"""
+    complete = [m.veh for m in problem.measures if np.isfinite(m.veh).all()]
+    length_s = problem.end_s - problem.begin_s
+    total = np.sum(complete, axis=0) + 1e-3 * length_s if complete else length_s
+    return np.asarray(total / total.sum())
+
+
+def _gate_prior_veh(problem: Problem, counted: FLOAT) -> dict[str, float]:
+    """What an unmeasured entry link usually brings: the counted links' flow per lane, by the link's kind."""
+    unknowns, links = problem.unknowns, problem.unknowns.network.links
+
+    def weight(link: str) -> float:
+        lanes = sum(lane.kind == "general" for lane in links[link].lanes)
+        return lanes * links[link].speed_mps / 13.9
+
+    flow = {m.name: v for m, v in zip(problem.measures, counted, strict=True) if m.name in links and np.isfinite(v)}
+    weights = sum(weight(link) for link in flow)
+    rate = sum(flow.values()) / weights if weights > 0 else 200.0 * problem.hours
+    return {link: max(rate * weight(link), 1.0) * 0.7 for link in unknowns.gates_in}
+
+
+def _share_rows(problem: Problem, rows: Rows, flow: FLOAT) -> None:
+    """Turning shares and lane shares near their prior, as far as a few observed vehicles would."""
+    unknowns = problem.unknowns
+    for link, members in unknowns.turns_out.items():
+        through = max(float(sum(flow[j] for j in members)), 5.0)
+        pairs: dict[Pair, list[int]] = {}
+        for j in members:
+            pairs.setdefault((link, unknowns.turns[j][2]), []).append(j)
+        for own in pairs.values():
+            share = float(sum(problem.shares[j] for j in own))
+            if len(pairs) > 1:
+                terms = {j: (1.0 if j in own else 0.0) - share for j in members}
+                rows.add(terms, 0.0, through * np.sqrt((share * (1 - share) + 1e-4) / (SHARE_TRUST + 1)))
+            for j in own if len(own) > 1 else ():
+                part = problem.shares[j] / share if share > 0 else 1 / len(own)
+                terms = {k: (1.0 if k == j else 0.0) - part for k in own}
+                rows.add(terms, 0.0, 1.0 + LANE_SPLIT_SD * max(float(sum(flow[k] for k in own)), 1.0))
+
+
+def turn_rows(problem: Problem, rows: Rows, at: slice) -> None:
+    """Turning counts given by the user, as measurements of their movements."""
+    for pair, (veh, sd_veh, covered) in problem.turns.items():
+        share = float(covered[at].mean())
+        if share < MIN_TURN_COVER:
+            continue
+        sd = max(float(np.sqrt((sd_veh[at] ** 2).sum())), 0.1)
+        rows.add(dict.fromkeys(members(problem.unknowns, pair), 1.0), float(veh[at].sum()) / share, sd / share)
+
+
+def members(unknowns: Unknowns, pair: Pair) -> tuple[int, ...]:
+    """The unknowns that make up a pair."""
+    if not pair[0]:
+        return (unknowns.entry[pair[1]],)
+    if not pair[1]:
+        return (unknowns.exit[pair[0]],)
+    return unknowns.turns_of_pair[pair]
+
+
+def _midway_cost(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Linear cost of entries and exits between junctions: the inverse of their usual flow. [1/veh]"""
+    unknowns = problem.unknowns
+    cost = np.zeros(unknowns.n)
+    for link in unknowns.links:
+        through = float(sum(flow[j] for j in unknowns.turns_out[link])) + flow[unknowns.exit[link]]
+        usual = MIDWAY_VPH * problem.hours + MIDWAY_SHARE * through
+        if link not in unknowns.gates_in:
+            cost[unknowns.entry[link]] = 1.0 / usual
+        if link not in unknowns.gates_out:
+            cost[unknowns.exit[link]] = 1.0 / usual
+    return cost
+
+
+@dataclass(frozen=True, eq=False)
+class PeriodFlows:
+    """Flows of the whole period. [veh]"""
+
+    flow: FLOAT  # (n,) of every unknown
+    pattern: FLOAT  # (T,) share of the period's traffic in each interval [-]
+    variance: FLOAT  # (G,) of each group of unknowns
+    left: FLOAT  # (G,) share of the prior's variance that the counts leave [-]
+    trust: FLOAT  # (measures,) weight each measure kept, 1 for a consistent one [-]
+
+
+def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows:
+    """Solve for the whole period; standard errors for the sums of unknowns in `groups`.
+
+    The standard errors of turning shares, the cost of midway entries and the weight of contradicted counts depend on
+    the flows; a few rounds settle them.
+    """
+    unknowns = problem.unknowns
+    pattern = day_pattern(problem)
+    counted = np.array([_period_count(m, pattern) for m in problem.measures])
+    used = np.flatnonzero(np.isfinite(counted))
+    gates = _gate_prior_veh(problem, counted)
+    flow = np.full(unknowns.n, float(np.mean(list(gates.values()))) if gates else 100.0)
+    trust, free = np.ones(len(used)), None
+    for _ in range(ROUNDS):
+        rows, n_prior, n_given = _rows(problem, flow, counted, gates)
+        weight = np.asarray(rows.sd) ** -2.0
+        weight[n_given:] *= trust
+        q, b = normal_equations(rows, weight)
+        cost = _midway_cost(problem, flow)
+        flow, free = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost, free)
+        residual = (rows.matrix() @ flow - np.asarray(rows.target)) / np.asarray(rows.sd)
+        trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_given:]), 1e-9))
+    loose = sparse.diags(np.maximum(cost**2, RIDGE), format="csc")
+    blind = np.where(np.arange(len(weight)) < n_prior, weight, 0.0)
+    variance = variances(q + loose, groups)
+    prior = variances(normal_equations(rows, blind)[0] + loose, groups)
+    every = np.ones(len(counted))
+    every[used] = trust
+    return PeriodFlows(flow, pattern, variance, variance / np.maximum(prior, 1e-12), every)
+
+
+def _rows(problem: Problem, flow: FLOAT, counted: FLOAT, gates: dict[str, float]) -> tuple[Rows, int, int]:
+    """All equations; the number of those before turning counts, and before loop counts."""
+    unknowns = problem.unknowns
+    rows = Rows(unknowns.n)
+    for link in unknowns.links:
+        rows.add(unknowns.balance(link), 0.0, BALANCE_SD_VEH)
+    _share_rows(problem, rows, flow)
+    for link, usual in gates.items():
+        rows.add({unknowns.entry[link]: 1.0}, usual, GATE_SD * usual)
+    n_prior = len(rows.target)
+    turn_rows(problem, rows, slice(None))
+    n_given = len(rows.target)
+    for i in np.flatnonzero(np.isfinite(counted)):
+        rows.add(problem.measures[i].terms, counted[i], float(count_sd(counted[i], problem.measures[i].loose)))
+    return rows, n_prior, n_given

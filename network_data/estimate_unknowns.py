@@ -1,0 +1,156 @@
+"""What the estimate has to find: flows from lane to link, entries and exits; and how flow is conserved among them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.demand import Pair
+from network_data.network import Connection, RoadNetwork
+from network_data.plans import OPEN, TimingPlan
+
+DIRECTION_WEIGHT = {"s": 1.0, "r": 0.5, "R": 0.5, "l": 0.45, "L": 0.45, "t": 0.01}
+"""How much a turn draws, all else equal (straight: 1); used only where nothing measures."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unknowns:
+    """The unknowns in one row: lane turns first, then one entry and one exit per link.
+
+    A lane turn is what leaves one lane of a link towards one other link. Vehicles enter at the start of a link and end
+    at its end: every loop on the link sees them.
+    """
+
+    network: RoadNetwork
+    links: tuple[str, ...]
+    turns: tuple[tuple[str, int, str], ...]
+    turns_out: dict[str, tuple[int, ...]]
+    turns_in: dict[str, tuple[int, ...]]
+    turns_of_pair: dict[Pair, tuple[int, ...]]
+    turns_of_lane: dict[tuple[str, int], tuple[int, ...]]
+
+    @property
+    def n(self) -> int:
+        """Number of unknowns."""
+        return len(self.turns) + 2 * len(self.links)
+
+    @cached_property
+    def entry(self) -> dict[str, int]:
+        """Link → unknown of what enters there."""
+        return {link: len(self.turns) + i for i, link in enumerate(self.links)}
+
+    @cached_property
+    def exit(self) -> dict[str, int]:
+        """Link → unknown of what ends there."""
+        return {link: len(self.turns) + len(self.links) + i for i, link in enumerate(self.links)}
+
+    @cached_property
+    def gates_in(self) -> frozenset[str]:
+        """Links on which traffic comes into the network: nothing but turnarounds leads there."""
+        return frozenset(link for link in self.links if not self._onward(link, self.network.incoming[link], back=True))
+
+    @cached_property
+    def gates_out(self) -> frozenset[str]:
+        """Links on which traffic leaves the network."""
+        return frozenset(link for link in self.links if not self._onward(link, self.network.outgoing[link], back=False))
+
+    def _onward(self, link: str, others: tuple[str, ...], *, back: bool) -> list[str]:
+        links = self.network.links
+        here = links[link].to_node if back else links[link].from_node
+        return [x for x in others if (links[x].from_node if back else links[x].to_node) != here]
+
+    @cached_property
+    def travel_s(self) -> dict[str, float]:
+        """Free-flow time over each link. [s]"""
+        return {link: self.network.links[link].length_m / self.network.links[link].speed_mps for link in self.links}
+
+    def through(self, link: str) -> dict[int, float]:
+        """Terms that add up to all that passes over the link."""
+        return {**dict.fromkeys(self.turns_out[link], 1.0), self.exit[link]: 1.0}
+
+    def balance(self, link: str) -> dict[int, float]:
+        """Terms that add up to 0: what comes onto the link less what leaves it."""
+        terms: dict[int, float] = defaultdict(float)
+        for j in self.turns_in[link]:
+            terms[j] += 1.0
+        for j in self.turns_out[link]:
+            terms[j] -= 1.0
+        terms[self.entry[link]] += 1.0
+        terms[self.exit[link]] -= 1.0
+        return terms
+
+
+def unknowns_of(network: RoadNetwork) -> Unknowns:
+    """Lay out the unknowns of a network."""
+    links = tuple(link.id for link in network.links.values() if link.drivable)
+    turns = tuple(dict.fromkeys((c.from_link, c.from_lane, c.to_link) for c in network.connections))
+    out: dict[str, list[int]] = {link: [] for link in links}
+    into: dict[str, list[int]] = {link: [] for link in links}
+    of_pair: dict[Pair, list[int]] = defaultdict(list)
+    of_lane: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for j, (from_link, lane, to_link) in enumerate(turns):
+        out[from_link].append(j)
+        into[to_link].append(j)
+        of_pair[from_link, to_link].append(j)
+        of_lane[from_link, lane].append(j)
+    return Unknowns(
+        network,
+        links,
+        turns,
+        {k: tuple(v) for k, v in out.items()},
+        {k: tuple(v) for k, v in into.items()},
+        {k: tuple(v) for k, v in of_pair.items()},
+        {k: tuple(v) for k, v in of_lane.items()},
+    )
+
+
+def prior_shares(unknowns: Unknowns, plan: TimingPlan | None) -> NDArray[np.float64]:
+    """Share of its link's traffic that each lane turn is expected to take, before any count. [-]
+
+    Every lane carries alike; on a lane, straight on draws more than turning, a wide and fast street more than a narrow
+    one. Where a plan is given, a lane carries in proportion to its green: engineers give green where traffic is.
+    """
+    network = unknowns.network
+    direction: dict[tuple[str, int, str], str] = {}
+    green: dict[tuple[str, int, str], float] = {}
+    for c in network.connections:
+        key = (c.from_link, c.from_lane, c.to_link)
+        direction.setdefault(key, c.direction)
+        green[key] = max(green.get(key, 0.0), green_share(c, plan))
+    share = np.zeros(len(unknowns.turns))
+    for members in unknowns.turns_of_lane.values():
+        draw = [
+            _draw(network, unknowns.turns[j][2]) * DIRECTION_WEIGHT.get(direction[unknowns.turns[j]], 0.5)
+            for j in members
+        ]
+        for j, weight in zip(members, draw, strict=True):
+            key = unknowns.turns[j]
+            lane = network.links[key[0]].lanes[key[1]]
+            capacity = green[key] * (0.1 if lane.kind == "bus" else 1.0)
+            share[j] = capacity * weight / sum(draw) if direction[key] != "t" else 0.01 * capacity
+    for members in unknowns.turns_out.values():
+        total = sum(share[j] for j in members)
+        for j in members:
+            share[j] = share[j] / total if total > 0 else 1.0 / len(members)
+    return share
+
+
+def _draw(network: RoadNetwork, link_id: str) -> float:
+    """Attraction of a street: the root of lanes times speed."""
+    link = network.links[link_id]
+    n_lane = sum(lane.kind == "general" for lane in link.lanes)
+    return float(np.sqrt(max(n_lane, 0.2) * link.speed_mps))
+
+
+def green_share(connection: Connection, plan: TimingPlan | None) -> float:
+    """Share of the cycle in which the connection may be driven; a half where no signal stands. [-]"""
+    if connection.controller_id is None or connection.link_index is None:
+        return 0.5
+    program = plan.controllers.get(connection.controller_id) if plan else None
+    if program is None or connection.link_index >= len(program.intervals[0].state):
+        return 0.5
+    return max(program.green_s(connection.link_index, OPEN) / program.cycle_s, 0.02)
