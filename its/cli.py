@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from its.console import guarded
+from its.console import guarded, log_to_stderr
 from its.requests import DEFAULT_DAYS, DEFAULT_TIME_LIMIT_S, DemandSource, OptimizeRequest, SimulateRequest
 
 CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
@@ -344,6 +344,7 @@ def _end(job: Callable[[], int]) -> None:
 
 def main() -> None:
     """Entry point of the `its` command."""
+    log_to_stderr()
     try:
         app()
     except BrokenPipeError:

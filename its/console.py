@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +46,23 @@ def guarded(job: Callable[[], int], stream: TextIO | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=out)
         return INTERRUPTED
+
+
+class StderrLines(logging.Handler):
+    """Log records as plain lines on whatever stderr is at the time, so that they go above a bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the message; anything above information says so."""
+        prefix = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+        print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
+
+
+def log_to_stderr() -> None:
+    """Show what our packages log (information and above) and what others warn of."""
+    root = logging.getLogger()
+    root.addHandler(StderrLines())
+    for room in ("network_data", "sim", "optimizer", "its"):
+        logging.getLogger(room).setLevel(logging.INFO)
 
 
 class Stage:

@@ -17,6 +17,7 @@ from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError, InputError, NetworkError, PlanError
 from network_data.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.formats.files import open_bytes, root_tag
+from network_data.formats.plan_json import read_plan_json
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.network import RoadNetwork
@@ -133,7 +134,10 @@ def load_field_plan(path: Path | str | None, network: RoadNetwork) -> TimingPlan
 
 def _programs(path: Path | str, network: RoadNetwork) -> dict[str, ControllerPlan]:
     """Programs of a plan file; of a network only those of controllers that regulate roads (no level crossings)."""
-    if not first_bytes(path).startswith(b"<"):
+    head = first_bytes(path)
+    if head.startswith(b"{"):
+        return read_plan_json(path, network).controllers
+    if not head.startswith(b"<"):
         raise PlanError(str(path), "is no plan; give a SUMO additional file with <tlLogic>s, a network or a plan.json")
     programs = read_sumo_programs(path)
     if root_tag(path) == "net":
