@@ -42,36 +42,36 @@ def _stage(go: str, green_s: int, *, walk: str = "", yellow_s: int = 3, all_red_
 
 
 PROGRAMS: dict[str, FieldProgram] = {
-    # Main Street: 100 s. M1, M5 and M6 protect their left turns only, M2 and M3 protect and permit, M4 permits.
+    # Main Street: 100 s. M1, M5 and M6 protect its left turns only, M2 and M3 protect and permit them, M4 permits.
     "M1": FieldProgram(offset_s=12, stages=(
-        _stage("W:sr E:s", 46, walk="S", yellow_s=4, all_red_s=2),
+        _stage("W:sr E:s", 41, walk="S", yellow_s=4, all_red_s=2),
         _stage("E:sl S:r", 13),
-        _stage("S:rl", 26, walk="W", all_red_s=2),
+        _stage("S:rl", 31, walk="W", all_red_s=2),
     )),
-    "M2": FieldProgram(offset_s=48, stages=(
+    "M2": FieldProgram(offset_s=26, stages=(
         _stage("W:l E:l", 9),
-        _stage("W:srl E:srl", 45, walk="NS", all_red_s=2),
-        _stage("N:srl S:srl", 32, walk="WE", all_red_s=2),
+        _stage("W:srl E:srl", 40, walk="NS", all_red_s=2),
+        _stage("N:srl S:srl", 37, walk="WE", all_red_s=2),
     )),
-    "M3": FieldProgram(offset_s=5, stages=(
+    "M3": FieldProgram(offset_s=63, stages=(
         _stage("W:sl", 10),
-        _stage("W:sl E:sr", 52, walk="N", all_red_s=2),
-        _stage("N:rl", 24, walk="E", all_red_s=2),
+        _stage("W:sl E:sr", 47, walk="N", all_red_s=2),
+        _stage("N:rl", 29, walk="E", all_red_s=2),
     )),
     "M4": FieldProgram(offset_s=71, stages=(
-        _stage("W:sl E:sr", 56, walk="NS", all_red_s=2),
-        _stage("S:srl", 34, walk="WE", all_red_s=2),
+        _stage("W:sl E:sr", 48, walk="NS", all_red_s=2),
+        _stage("S:srl", 42, walk="WE", all_red_s=2),
     )),
-    "M5": FieldProgram(offset_s=30, stages=(
-        _stage("W:lr E:l", 12),
-        _stage("W:sr E:sr", 30, walk="NS", all_red_s=2),
-        _stage("N:l S:l", 10),
-        _stage("N:sr S:sr", 30, walk="WE", all_red_s=2),
+    "M5": FieldProgram(offset_s=78, stages=(
+        _stage("W:lr E:l", 11),
+        _stage("W:sr E:sr", 34, walk="NS", all_red_s=2),
+        _stage("N:l S:l", 8),
+        _stage("N:srl S:srl", 29, walk="WE", all_red_s=2),
     )),
-    "M6": FieldProgram(offset_s=84, stages=(
+    "M6": FieldProgram(offset_s=24, stages=(
         _stage("W:l E:l", 8),
-        _stage("W:sr E:sr", 47, walk="NS", yellow_s=4, all_red_s=2),
-        _stage("N:srl S:srl", 30, walk="W", all_red_s=2),
+        _stage("W:sr E:sr", 42, walk="NS", yellow_s=4, all_red_s=2),
+        _stage("N:srl S:srl", 35, walk="W", all_red_s=2),
     )),
     # The parallel streets: 90 s, left turns permitted; East Avenue protects its own.
     "N2": FieldProgram(offset_s=0, stages=(

@@ -58,7 +58,9 @@ def _main(a: str, b: str, speed_kph: float = 50) -> Street:
     return Street(name="Main Street", a=a, b=b, lanes=2, lanes_back=2, speed_kph=speed_kph, priority=10)
 
 
-def _side(name: str, a: str, b: str, *, lanes: int = 1, back: int = 1, speed_kph: float = 40, priority: int = 5) -> Street:
+def _side(
+    name: str, a: str, b: str, *, lanes: int = 1, back: int = 1, speed_kph: float = 40, priority: int = 5
+) -> Street:
     return Street(name=name, a=a, b=b, lanes=lanes, lanes_back=back, speed_kph=speed_kph, priority=priority)
 
 
@@ -79,9 +81,11 @@ STREETS = (
     _side("South Street", "SouthW", "S2"), _side("South Street", "S2", "S4"), _side("South Street", "S4", "LS"),
     _side("South Street", "LS", "S5"), _side("South Street", "S5", "SouthE"),
     _side("Park Road", "M6", "ParkN", speed_kph=30, priority=3), _side("Park Road", "ParkS", "M6"),
-    _side("Market Street", "M3", "MK", speed_kph=30, priority=3), _side("Market Street", "MK", "NM", speed_kph=30, priority=3),
+    _side("Market Street", "M3", "MK", speed_kph=30, priority=3),
+    _side("Market Street", "MK", "NM", speed_kph=30, priority=3),
     _side("Car park", "CarPark", "MK", speed_kph=20, priority=1),
-    _side("Linden Lane", "LM", "LP", speed_kph=30, priority=3), _side("Linden Lane", "LP", "LS", speed_kph=30, priority=3),
+    _side("Linden Lane", "LM", "LP", speed_kph=30, priority=3),
+    _side("Linden Lane", "LP", "LS", speed_kph=30, priority=3),
     _side("Shop", "Shop", "LP", speed_kph=20, priority=1),
 )  # fmt: skip
 
