@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
@@ -13,6 +14,7 @@ from network_data.plans import ControllerPlan, Interval, TimingPlan
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+DAY_S = 86_400.0
 ACTUATED_TYPES = {"actuated", "delay_based", "NEMA"}
 
 
@@ -37,15 +39,18 @@ def program_of(element: Element) -> ControllerPlan:
         except ValueError as error:
             faults.append(f"phase {n}: {error}; durations are seconds")
             continue
-        if not duration > 0:
-            faults.append(f"phase {n}: duration is {phase.get('duration')!r}; needs seconds above 0")
+        if not 0 < duration < DAY_S:
+            faults.append(f"phase {n}: duration is {phase.get('duration')!r}; needs seconds above 0, below a day")
             continue
+        if minima[-1] is not None and not 0 <= minima[-1] < DAY_S:
+            faults.append(f"phase {n}: minDur is {phase.get('minDur')!r}; needs seconds from 0")
         intervals.append(Interval(duration, phase.get("state", "")))
     try:
         offset = float(element.get("offset", "0") or 0)
     except ValueError:
+        offset = math.nan
+    if not math.isfinite(offset):
         faults.append(f"offset is {element.get('offset')!r}; needs seconds")
-        offset = 0.0
     if faults:
         raise PlanError(where, faults)
     cycle = sum(i.duration_s for i in intervals)
