@@ -84,7 +84,9 @@ class Connection:
     """One way from a lane of a link to a lane of the next, across a junction.
 
     `yields_to` and `conflicts` hold indices of connections of the same junction, `yields_to_crossings` indices of
-    crossings. A connection that leads through a waiting place inside the junction has `wait_m` > 0: the room before it.
+    crossings. A connection that leads through a waiting place inside the junction has `wait_m` > 0: the room before it;
+    `detach_m` is how far along its way it has left all other ways from its lane by 2.5 m: a vehicle whose rear has not
+    come so far stands in the way of those behind it.
     """
 
     movement_id: str
@@ -104,6 +106,7 @@ class Connection:
     yields_to: tuple[int, ...]
     conflicts: tuple[int, ...]
     yields_to_crossings: tuple[int, ...]
+    detach_m: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from network_data.controllers import Controller, HeadKind, SignalHead
 from network_data.errors import NetworkError, PlanError
+from network_data.formats._paths import Point, detach_m
 from network_data.formats.files import iter_xml
 from network_data.formats.sumo_tls import program_of
 from network_data.network import Connection, Crossing, Lane, LaneKind, Link, Node, RoadNetwork
@@ -32,6 +33,7 @@ class _Raw:
     links: dict[str, Link] = field(default_factory=dict)
     # internal lane → length, speed, kind
     inside: dict[str, tuple[float, float, LaneKind]] = field(default_factory=dict)
+    inside_shape: dict[str, list[Point]] = field(default_factory=dict)
     crossings: dict[str, tuple[tuple[str, ...], float, float]] = field(default_factory=dict)
     connections: list[dict[str, str]] = field(default_factory=list)
     internal: dict[str, dict[str, str]] = field(default_factory=dict)  # internal lane → its connection onwards
@@ -109,13 +111,23 @@ def _read(path: Path | str) -> _Raw:
 
 
 def _points(text: str) -> tuple[tuple[float, float], ...]:
-    return tuple((float(p.split(",")[0]), float(p.split(",")[1])) for p in text.split())
+    out = []
+    for point in text.split():
+        numbers = [float(number) for number in point.split(",")]
+        if len(numbers) < 2 or not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"shape has the point {point!r}, needs x,y")
+        out.append((numbers[0], numbers[1]))
+    return tuple(out)
 
 
-def _number(element: Element, name: str) -> float:
-    value = float(element.attrib[name])
+def _number(element: Element, name: str, default: str | None = None) -> float:
+    text = element.attrib[name] if default is None else element.get(name, default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{name} is {element.attrib[name]}, needs a finite number")
+        raise ValueError(f"{name} is {text!r}, needs a number")
     return value
 
 
@@ -128,23 +140,26 @@ def _edge(raw: _Raw, element: Element) -> None:
         raw.crossings[edge_id] = (
             tuple(element.get("crossingEdges", "").split()),
             _number(lane, "length"),
-            float(lane.get("width", "4")),
+            _number(lane, "width", "4"),
         )
     elif function == "internal":
         for lane in element.findall("lane"):
             kind = lane_kind(lane.get("allow"), lane.get("disallow"))
             raw.inside[lane.attrib["id"]] = (_number(lane, "length"), _number(lane, "speed"), kind)
+            raw.inside_shape[lane.attrib["id"]] = list(_points(lane.get("shape", "")))
     elif function == "normal":
         lanes = tuple(
             Lane(
                 index=int(lane.attrib["index"]),
                 length_m=max(0.1, _number(lane, "length")),
                 speed_mps=_number(lane, "speed"),
-                width_m=float(lane.get("width", "3.2")),
+                width_m=_number(lane, "width", "3.2"),
                 kind=lane_kind(lane.get("allow"), lane.get("disallow")),
             )
             for lane in element.findall("lane")
         )
+        if edge_id in raw.links:
+            raise ValueError("is there twice")
         first = element.find("lane")
         shape = element.get("shape") or (first.get("shape") if first is not None else None) or ""
         raw.links[edge_id] = Link(
@@ -172,6 +187,8 @@ def _junction(raw: _Raw, element: Element) -> None:
 
 def _connection(raw: _Raw, element: Element) -> None:
     c = dict(element.attrib)
+    for end in ("from", "to"):
+        c[end]  # a connection without ends is a fault (KeyError) here and now
     for name in ("linkIndex", "linkIndex2"):
         if int(c.get(name, "-1")) < 0:
             c.pop(name, None)
@@ -288,9 +305,28 @@ def _connections(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], list[i
                 "yields_to": (),
                 "conflicts": (),
                 "yields_to_crossings": (),
+                "way": way,
             }
         )
+    _detach(raw, out)
     return out, by_request
+
+
+def _detach(raw: _Raw, connections: list[_Fields]) -> None:
+    """Fill how far a connection with a waiting place runs together with the others from its lane."""
+    siblings: dict[tuple[object, object], list[_Fields]] = defaultdict(list)
+    for c in connections:
+        siblings[c["from_link"], c["from_lane"]].append(c)
+    for c in connections:
+        if c["wait_m"] > 0:
+            others = [o for o in siblings[c["from_link"], c["from_lane"]] if o["to_link"] != c["to_link"]]
+            c["detach_m"] = detach_m(_shape(raw, c["way"]), [_shape(raw, o["way"]) for o in others])
+    for c in connections:
+        del c["way"]
+
+
+def _shape(raw: _Raw, way: list[str]) -> list[Point]:
+    return [point for lane in way for point in raw.inside_shape[lane]]
 
 
 def _set_bits(bits: str, node_id: str, table: dict[tuple[str, int], list[int]]) -> list[int]:
@@ -379,7 +415,7 @@ def _controller(
                 f"controller {controller_id!r} program {program.program_id!r}: states have "
                 f"{len(program.intervals[0].state)} letters, its link indices need {need}; lengthen the states"
             )
-    n_heads = max([need, *(len(p.intervals[0].state) for p in programs)])
+    n_heads = max(len(p.intervals[0].state) for p in programs)  # not `need`, which a broken file may put anywhere
     heads = tuple(_head(k, by_index.get(k, []), walk.get(k, []), connections, crossings) for k in range(n_heads))
     conflicts, yields = set(), set()
     index_of = {i: k for k, members in by_index.items() for i in members}

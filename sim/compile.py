@@ -1,0 +1,357 @@
+"""Turn networks, plans and trips into the arrays that the kernel reads."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.errors import DemandError, PlanError
+from network_data.network import Connection, RoadNetwork
+from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
+from network_data.trips import Trips
+from sim import _kernels as k
+from sim.parameters import SimParameters
+
+TICKS = 10
+"""Ticks per second."""
+MIN_STORAGE_VEH = 2
+VEHICLE_SHARE = 0.75
+"""Of the spacing in a queue, what is vehicle and not gap. [-]"""
+
+
+def ticks(seconds: float) -> int:
+    """Seconds as whole ticks."""
+    return round(seconds * TICKS)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledNetwork:
+    """A network ready to be simulated, with the names behind the indices."""
+
+    network: RoadNetwork
+    parameters: SimParameters
+    spacing_m: float
+    arrays: k.NetworkArrays
+    n_real_lane: int
+    lane_of: dict[tuple[str, int], int]  # (link, lane index) → lane
+    lane_link: tuple[str, ...]  # lane → link (waiting places: the link they are reached from)
+    gate_of: dict[str, int]  # link → gate
+    pair_of: dict[tuple[str, str], int]  # (link, next link or "") → pair
+    signal_of: dict[tuple[str, int], int]  # (controller, link index) → signal
+    n_ring: int
+
+    @property
+    def n_lane(self) -> int:
+        """Lanes, waiting places included."""
+        return int(self.arrays.lane.shape[0])
+
+
+def _lane_row(length_m: float, speed_mps: float, bit: int, parameters: SimParameters, spacing_m: float) -> list[int]:
+    free_s = length_m / speed_mps
+    stop_s = speed_mps / 2 * (1 / parameters.decel_mps2 + 1 / parameters.accel_mps2)
+    storage = max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m))
+    row = [0] * 9
+    row[k.BLOCKER] = -1
+    row[k.BIT] = bit
+    row[k.FREE] = ticks(free_s)
+    row[k.DRIVE] = ticks(free_s + parameters.dawdle * length_m / speed_mps**2)
+    row[k.STORAGE] = storage
+    row[k.WAVE] = ticks(max(0.0, length_m - spacing_m) / parameters.wave_mps)
+    row[k.SPACING] = ticks(parameters.reaction_headway_s * 0.8 + spacing_m / speed_mps)
+    row[k.STOP] = ticks(stop_s)
+    return row
+
+
+def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimParameters) -> list[int]:
+    speed = min(link_speed_mps, connection.speed_mps)
+    right = connection.direction in "rR"
+    paced = speed * (0.86 if right else 1.0)
+    row = [0] * 12
+    row[k.CROSS] = ticks(connection.length_m / connection.speed_mps)
+    row[k.PLACE_CROSS] = ticks((connection.length_m - connection.wait_m) / connection.speed_mps)
+    slower = max(0.0, link_speed_mps - connection.speed_mps)
+    row[k.LOSS] = ticks(slower**2 / (2 * link_speed_mps) * parameters.turn_loss)
+    minor = connection.link_index is None and connection.yields_to
+    row[k.APPROACH] = ticks(parameters.minor_loss_s * link_speed_mps / 13.89) if minor else 0
+    row[k.PACE] = round(1000 / paced)
+    row[k.SPEED] = round(10 * speed)
+    row[k.USE] = ticks(speed * parameters.yellow_use_per_mps)
+    row[k.PLACE] = -1
+    row[k.SIGNAL] = -1
+    return row
+
+
+def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_m: float | None = None) -> CompiledNetwork:
+    """Lay the network out for the kernel.
+
+    Parameters
+    ----------
+    spacing_m : float, optional
+        Vehicle length and gap that lanes' storage is counted in. [m] Default: the parameters' own.
+    """
+    spacing = spacing_m if spacing_m is not None else parameters.spacing_m
+    lane_of: dict[tuple[str, int], int] = {}
+    lane_link: list[str] = []
+    rows: list[list[int]] = []
+    for link in network.links.values():
+        for lane in link.lanes:
+            if lane.kind != "other":
+                lane_of[link.id, lane.index] = len(rows)
+                lane_link.append(link.id)
+                rows.append(_lane_row(lane.length_m, lane.speed_mps, lane.index, parameters, spacing))
+    n_real = len(rows)
+    signal_of: dict[tuple[str, int], int] = {}
+    conns: list[list[int]] = []
+    for c in network.connections:
+        lane = network.links[c.from_link].lanes[c.from_lane]
+        row = _conn_row(c, lane.speed_mps, parameters)
+        if c.controller_id is not None and c.link_index is not None:
+            row[k.SIGNAL] = signal_of.setdefault((c.controller_id, c.link_index), len(signal_of))
+        if c.wait_m > 0 and c.yields_to:
+            row[k.PLACE] = _waiting_place(c, lane_of[c.from_link, c.from_lane], rows, lane_link, parameters, spacing)
+        conns.append(row)
+    _targets(network, conns)
+    foes = _foes(network, conns, lane_of)
+    pair_of, pair_start, pairs = _pairs(network, lane_of)
+    ring = 0
+    for row in rows:
+        row[k.RING] = ring
+        ring += row[k.STORAGE]
+    arrays = k.NetworkArrays(
+        lane=_table(rows, 9),
+        conn=_table(conns, 12),
+        foe=_table(foes, 2),
+        pair_start=np.array(pair_start, np.int32),
+        pair=_table(pairs, 3),
+    )
+    return CompiledNetwork(
+        network=network,
+        parameters=parameters,
+        spacing_m=spacing,
+        arrays=arrays,
+        n_real_lane=n_real,
+        lane_of=lane_of,
+        lane_link=tuple(lane_link),
+        gate_of={link_id: i for i, link_id in enumerate(network.links)},
+        pair_of=pair_of,
+        signal_of=signal_of,
+        n_ring=ring,
+    )
+
+
+def _waiting_place(
+    c: Connection,
+    lane: int,
+    rows: list[list[int]],
+    lane_link: list[str],
+    parameters: SimParameters,
+    spacing_m: float,
+) -> int:
+    """The waiting place of a connection; turns that wait where their way has not left the lane's others share one."""
+    vehicle_m = VEHICLE_SHARE * spacing_m
+    in_the_way = c.wait_m - vehicle_m < c.detach_m
+    if in_the_way and rows[lane][k.BLOCKER] >= 0:
+        return rows[lane][k.BLOCKER]
+    place = _lane_row(c.wait_m, c.speed_mps, 0, parameters, spacing_m)
+    place[k.STORAGE] = max(1, math.ceil(c.wait_m / spacing_m))
+    if in_the_way:
+        rows[lane][k.BLOCKER] = len(rows)
+    rows.append(place)
+    lane_link.append(c.from_link)
+    return len(rows) - 1
+
+
+def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
+    return np.array(rows, np.int32).reshape(len(rows), width)
+
+
+def _targets(network: RoadNetwork, conns: list[list[int]]) -> None:
+    """Fill which lanes of the next link a lane's turn leads to: one bit per lane."""
+    masks: dict[tuple[str, int, str], int] = defaultdict(int)
+    for c in network.connections:
+        masks[c.from_link, c.from_lane, c.to_link] |= 1 << min(c.to_lane, 30)
+    for c, row in zip(network.connections, conns, strict=True):
+        row[k.TO_MASK] = masks[c.from_link, c.from_lane, c.to_link]
+
+
+def _representatives(network: RoadNetwork) -> list[int]:
+    """Vehicles carry the first connection of their lane and turn; connection → that one."""
+    first: dict[tuple[str, int, str], int] = {}
+    return [first.setdefault((c.from_link, c.from_lane, c.to_link), i) for i, c in enumerate(network.connections)]
+
+
+def _foes(network: RoadNetwork, conns: list[list[int]], lane_of: dict[tuple[str, int], int]) -> list[list[int]]:
+    """Rows (lane, connection) whose vehicles a connection must let go first; the connection's own range is filled in."""
+    representative = _representatives(network)
+    yields: dict[int, dict[tuple[int, int], None]] = defaultdict(dict)
+    for i, c in enumerate(network.connections):
+        for j in c.yields_to:
+            other = network.connections[j]
+            if (other.from_link, other.from_lane) == (c.from_link, c.from_lane):
+                continue  # the lane's own queue keeps that order
+            foe = representative[j]
+            yields[representative[i]][lane_of[other.from_link, other.from_lane], foe] = None
+            if conns[foe][k.PLACE] >= 0:
+                yields[representative[i]][conns[foe][k.PLACE], foe] = None
+    rows: list[list[int]] = []
+    for i, row in enumerate(conns):
+        row[k.FOE0] = len(rows)
+        rows += [list(entry) for entry in yields.get(i, {})]
+        row[k.FOE1] = len(rows)
+    return rows
+
+
+def _pairs(
+    network: RoadNetwork, lane_of: dict[tuple[str, int], int]
+) -> tuple[dict[tuple[str, str], int], list[int], list[list[int]]]:
+    """Which lanes serve each pair of links, and where trips may end."""
+    serving: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
+    representative = _representatives(network)
+    for i, c in enumerate(network.connections):
+        if representative[i] == i:
+            bus = network.links[c.from_link].lanes[c.from_lane].kind == "bus" or c.kind == "bus"
+            serving[c.from_link, c.to_link].append([lane_of[c.from_link, c.from_lane], i, int(bus)])
+    for link in network.links.values():
+        for lane in link.lanes:
+            if lane.kind != "other":
+                serving[link.id, ""].append([lane_of[link.id, lane.index], -1, int(lane.kind == "bus")])
+    pair_of, start, rows = {}, [0], []
+    for key, entries in serving.items():
+        if all(entry[k.PAIR_BUS] for entry in entries):
+            for entry in entries:
+                entry[k.PAIR_BUS] = 0  # no other way: whoever is routed there goes there
+        pair_of[key] = len(pair_of)
+        rows += entries
+        start.append(len(rows))
+    return pair_of, start, rows
+
+
+def compile_plan(compiled: CompiledNetwork, plan: TimingPlan, *, begin_s: float = 0.0) -> k.PlanArrays:
+    """Lay a plan out as green windows; cycle time 0 is interval 0 of each controller.
+
+    Raises
+    ------
+    PlanError
+        A controller of the network without a plan.
+    """
+    missing = {controller for controller, _ in compiled.signal_of} - set(plan.controllers)
+    if missing:
+        raise PlanError("plan", [f"has no program for controller {c!r}; add one" for c in sorted(missing)])
+    signals = np.zeros((len(compiled.signal_of), 4), np.int32)
+    windows: list[tuple[int, int, int, int, int]] = []
+    for (controller_id, index), signal in compiled.signal_of.items():
+        program = plan.controllers[controller_id]
+        cycle = ticks(program.cycle_s)
+        mine = signal_windows(program, index)
+        signals[signal] = (cycle, (ticks(program.offset_s) - ticks(begin_s)) % cycle, len(windows), len(windows) + len(mine))
+        windows += mine
+    return k.PlanArrays(signal=signals, window=np.array(windows, np.int32).reshape(len(windows), 5))
+
+
+def signal_windows(program: ControllerPlan, index: int) -> list[tuple[int, int, int, int, int]]:
+    """Rows (green from, to, yellow behind, mode, fresh) of one link index, in ticks of cycle time."""
+    runs = program.windows(index)
+    out = []
+    for n, run in enumerate(runs):
+        if run.letter not in OPEN:
+            continue
+        before, behind = runs[n - 1], runs[(n + 1) % len(runs)]
+        mode = k.PROTECTED if run.letter == "G" else k.STOP_AND_GO if run.letter == "s" else k.PERMITTED
+        yellow = ticks(behind.end_s - behind.start_s) if behind.letter in YELLOW else 0
+        fresh = len(runs) > 1 and before.letter not in GREEN + "oO"
+        out.append((ticks(run.start_s), ticks(run.end_s), yellow, mode, int(fresh)))
+    return out
+
+
+def mean_spacing_m(trips: Trips) -> float:
+    """Mean length with gap of the cars among the vehicles. [m]"""
+    cars = trips.length_m[trips.length_m < 10]
+    return float(cars.mean()) if len(cars) else float(trips.length_m.mean()) if len(trips) else 6.5
+
+
+def compile_trips(
+    compiled: CompiledNetwork, trips: Trips, *, begin_s: float, seed: int, warmup_s: float = 0.0
+) -> k.TripArrays:
+    """Lay vehicles out for the kernel; drivers' desired speeds are drawn here.
+
+    Raises
+    ------
+    DemandError
+        Routes over links that are not connected.
+    """
+    steps = trips.route_link
+    ends = np.zeros(len(steps), bool)
+    ends[trips.route_start[1:] - 1] = True
+    following = np.append(steps[1:], -1)
+    following[ends] = -1
+    key = steps.astype(np.int64) * (len(trips.links) + 1) + following + 1
+    unique, inverse = np.unique(key, return_inverse=True)
+    pairs, faults = _pair_indices(compiled, trips.links, unique)
+    if faults:
+        raise DemandError("trips", faults[:20])
+    parameters = compiled.parameters
+    rng = np.random.default_rng(seed)
+    pace = np.clip(rng.normal(1.0, parameters.speed_spread, len(trips)), 0.85, 1.2)
+    vehicle = np.zeros((len(trips), 7), np.int32)
+    vehicle[:, k.DEPART] = np.round((trips.depart_s - begin_s + warmup_s) * TICKS)
+    vehicle[:, k.ROUTE0] = trips.route_start[:-1]
+    gates = np.array([compiled.gate_of[link] for link in trips.links], np.int32)
+    vehicle[:, k.LINK] = gates[steps[trips.route_start[:-1]]] if len(trips) else 0
+    vehicle[:, k.IS_BUS] = trips.kind
+    vehicle[:, k.LENGTH] = np.round(trips.length_m * 10)
+    vehicle[:, k.SLOTS] = np.maximum(1, np.round(trips.length_m / compiled.spacing_m))
+    vehicle[:, k.DRIVER] = np.round(1024 * pace)
+    return k.TripArrays(
+        vehicle=vehicle,
+        route=pairs[inverse].astype(np.int32),
+        dwell=np.round(trips.dwell_s * TICKS).astype(np.int32),
+    )
+
+
+def _pair_indices(
+    compiled: CompiledNetwork, links: tuple[str, ...], keys: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], list[str]]:
+    faults, out = [], np.zeros(len(keys), np.int64)
+    for n, key in enumerate(keys):
+        here, there = divmod(int(key), len(links) + 1)
+        names = (links[here], links[there - 1] if there else "")
+        if names not in compiled.pair_of:
+            faults.append(f"no way from link {names[0]!r} to {names[1]!r}; mend the route or the network's connections")
+            continue
+        out[n] = compiled.pair_of[names]
+    return out, faults
+
+
+def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0) -> NDArray[np.int32]:
+    """The parameters as the kernel's row of constants, for a run of warmup_s + length_s; shape (N_CONST,)."""
+    row = np.zeros(k.N_CONST, np.int32)
+    row[k.REACTION] = ticks(parameters.reaction_headway_s)
+    row[k.START_UP] = ticks(parameters.start_up_s)
+    row[k.EARLY] = ticks(parameters.early_headway_s)
+    row[k.N_EARLY] = parameters.n_early
+    row[k.YELLOW_USE] = ticks(parameters.yellow_use_s)
+    row[k.GAP] = ticks(parameters.critical_gap_s)
+    row[k.FOLLOW_UP] = ticks(parameters.follow_up_s)
+    row[k.STOP_ON_RED] = ticks(parameters.stop_on_red_s)
+    row[k.ACCEL] = round(10 * parameters.accel_mps2)
+    row[k.ENTRY_HEADWAY] = ticks(parameters.entry_headway_s)
+    row[k.ENTRY_LOSS] = ticks(parameters.entry_loss_s)
+    row[k.LANE_CHANGE] = parameters.lane_change_veh
+    row[k.END] = ticks(length_s + warmup_s)
+    row[k.COUNT_FROM] = ticks(warmup_s)
+    return row
+
+
+def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
+    """Working memory for runs of this size."""
+    return k.State(
+        bucket=np.empty(n_ticks, np.int32),
+        lane=np.empty((compiled.n_lane + len(compiled.gate_of), k.N_LANE_STATE), np.int32),
+        veh=np.empty((n_veh, k.N_VEH_STATE), np.int32),
+        ring=np.empty(compiled.n_ring, np.int32),
+    )
+

@@ -1,0 +1,154 @@
+"""Run plans through the queue simulation: many plans and realizations at once, the same bits for any thread count."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.network import RoadNetwork
+from network_data.plans import TimingPlan
+from network_data.trips import Trips
+from sim import _kernels as k
+from sim.compile import (
+    TICKS,
+    CompiledNetwork,
+    compile_network,
+    compile_plan,
+    compile_trips,
+    constants,
+    mean_spacing_m,
+    new_state,
+)
+from sim.parameters import STREET, SimParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a plan does to one realization of the demand, over all vehicles due to enter in [begin, end)."""
+
+    veh: int
+    delay_s: float
+    stops: float
+    blocked_s: float
+    gate_delay_s: float
+    done_veh: int
+
+    @property
+    def delay_s_per_veh(self) -> float:
+        """Mean delay. [s/veh]"""
+        return self.delay_s / max(1, self.veh)
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Every passage of a lane in one realization; rows in order of leaving. Times in seconds from begin_s."""
+
+    rows: NDArray[np.int32]  # (N, k.N_LOG)
+
+    def column(self, name: int) -> NDArray[np.int32]:
+        """One column of the log, by its kernel name."""
+        return self.rows[:, name]
+
+
+class Simulator:
+    """A network with its demand, ready to run any number of plans.
+
+    Parameters
+    ----------
+    network : RoadNetwork
+    realizations : sequence of Trips
+        The demand; each is run for every plan (common random numbers).
+    begin_s, end_s : float
+        Local seconds after midnight. [s]
+    warmup_s : float
+        Simulated before begin_s with vehicles that do not count. [s]
+    seed : int
+        Of drivers' desired speeds.
+    workers : int
+        Threads; results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        network: RoadNetwork,
+        realizations: Sequence[Trips],
+        *,
+        begin_s: float,
+        end_s: float,
+        warmup_s: float = 0.0,
+        seed: int = 0,
+        workers: int = 1,
+        parameters: SimParameters = STREET,
+    ) -> None:
+        spacings = [mean_spacing_m(trips) for trips in realizations if len(trips)]
+        spacing = float(np.mean(spacings)) if spacings else parameters.spacing_m
+        self.compiled: CompiledNetwork = compile_network(network, parameters, spacing_m=spacing)
+        self.begin_s, self.end_s, self.warmup_s = begin_s, end_s, warmup_s
+        self._constants = constants(parameters, length_s=end_s - begin_s, warmup_s=warmup_s)
+        self._trips = [
+            compile_trips(self.compiled, trips, begin_s=begin_s, warmup_s=warmup_s, seed=seed + n)
+            for n, trips in enumerate(realizations)
+        ]
+        due = [t.vehicle[:, k.DEPART] for t in self._trips]
+        self._veh = [int(((d >= self._constants[k.COUNT_FROM]) & (d < self._constants[k.END])).sum()) for d in due]
+        self._n_state_veh = max((len(d) for d in due), default=0)
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+
+    @property
+    def n_realizations(self) -> int:
+        """Number of realizations every plan is run on."""
+        return len(self._trips)
+
+    def compile(self, plan: TimingPlan) -> k.PlanArrays:
+        """A plan as the kernel reads it."""
+        return compile_plan(self.compiled, plan, begin_s=self.begin_s - self.warmup_s)
+
+    def run(self, plans: Sequence[TimingPlan], realizations: Sequence[int] | None = None) -> list[list[Totals]]:
+        """Totals of every plan (outer) on every realization (inner)."""
+        return self.run_compiled([self.compile(plan) for plan in plans], realizations)
+
+    def run_compiled(
+        self, plans: Sequence[k.PlanArrays], realizations: Sequence[int] | None = None
+    ) -> list[list[Totals]]:
+        """As `run`, for plans that are compiled already."""
+        chosen = range(self.n_realizations) if realizations is None else realizations
+        jobs = [(plan, r) for plan in plans for r in chosen]
+        results = list(self._pool.map(self._one, jobs)) if self._pool else [self._one(job) for job in jobs]
+        n = len(chosen)
+        return [results[i * n : (i + 1) * n] for i in range(len(plans))]
+
+    def _state(self) -> k.State:
+        if not hasattr(self._local, "state"):
+            self._local.state = new_state(self.compiled, self._n_state_veh, int(self._constants[k.END]))
+        state: k.State = self._local.state
+        return state
+
+    def _one(self, job: tuple[k.PlanArrays, int]) -> Totals:
+        plan, r = job
+        totals, nothing, n = np.zeros(k.N_TOTALS, np.int64), np.empty((0, k.N_LOG), np.int32), np.zeros(1, np.int64)
+        k.run(*self.compiled.arrays, *plan, *self._trips[r], self._constants, *self._state(), totals, nothing, n)
+        return self._totals(totals, r)
+
+    def _totals(self, totals: NDArray[np.int64], r: int) -> Totals:
+        return Totals(
+            veh=self._veh[r],
+            delay_s=float(totals[k.DELAY]) / TICKS,
+            stops=float(totals[k.STOPS]),
+            blocked_s=float(totals[k.BLOCKED]) / TICKS,
+            gate_delay_s=float(totals[k.GATE_DELAY]) / TICKS,
+            done_veh=int(totals[k.DONE]),
+        )
+
+    def record(self, plan: TimingPlan, realization: int) -> tuple[Totals, Record]:
+        """Run one plan on one realization and keep every passage of a lane."""
+        trips = self._trips[realization]
+        totals, n = np.zeros(k.N_TOTALS, np.int64), np.zeros(1, np.int64)
+        log = np.empty((2 * len(trips.route) + 1, k.N_LOG), np.int32)
+        k.run(*self.compiled.arrays, *self.compile(plan), *trips, self._constants, *self._state(), totals, log, n)
+        return self._totals(totals, realization), Record(log[: int(n[0])])
