@@ -101,7 +101,7 @@ def check_plan(
             field=reference,
             settings=settings,
             demand=demand,
-            warrants=dict(warrants or {}),
+            warrants=warrants,
         )
         form = [finding for _, rule in FORM_RULES for finding in rule(judged)]
         findings += form

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -19,7 +20,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One breach (error) or remark (warning): which rule, where, the value found and the limit it breaks."""
+    """One breach (error) or remark (warning): which rule, where, the value found and the limit it breaks.
+
+    `link_index` is set where the finding is about one.
+    """
 
     rule: str
     severity: Severity
@@ -28,6 +32,7 @@ class Finding:
     value: float | str | None
     limit: float | str | None
     text: str
+    link_index: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +45,7 @@ class Judged:
     field: ControllerPlan
     settings: Settings
     demand: DemandScenarios | None = None
-    warrants: dict[tuple[str, int], float] = field(default_factory=dict)
+    warrants: Mapping[tuple[str, int], float] | None = None
 
     @cached_property
     def table(self) -> ProgramTable:
@@ -97,6 +102,7 @@ class Judged:
         value: float | str | None = None,
         limit: float | str | None = None,
         severity: Severity = "error",
+        link_index: int | None = None,
     ) -> Finding:
         """A finding at this controller."""
         return Finding(
@@ -107,6 +113,7 @@ class Judged:
             value=value,
             limit=limit,
             text=text,
+            link_index=link_index,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from network_data.plans import GREEN
-from network_data.rules_judged import Finding, Judged, protected_in
+from network_data.rules_judged import Finding, Judged, Severity, protected_in
 from network_data.warrant import left_turn_warrant
 
 
@@ -25,7 +25,7 @@ def check_protection(judged: Judged) -> Iterator[Finding]:
         if rule == "warrant":
             yield _warranted(judged, k, text, today_s)
         else:
-            severity = "error" if rule == "keep" else "warning"
+            severity: Severity = "error" if rule == "keep" else "warning"
             yield judged.finding(
                 "protection",
                 judged.name(k),
@@ -33,6 +33,7 @@ def check_protection(judged: Judged) -> Iterator[Finding]:
                 value=0.0,
                 limit=today_s,
                 severity=severity,
+                link_index=k,
             )
 
 
@@ -42,7 +43,7 @@ def _warranted(judged: Judged, index: int, text: str, today_s: float) -> Finding
         judged.controller,
         index,
         judged.demand,
-        known_product=judged.warrants.get((judged.controller.id, index)),
+        known_product=(judged.warrants or {}).get((judged.controller.id, index)),
         assume_crossings=judged.settings.rules.pedestrians == "assume",
     )
     others = sorted(_yields_to(judged, index) - set(warrant.opposing_indices))
@@ -57,6 +58,7 @@ def _warranted(judged: Judged, index: int, text: str, today_s: float) -> Finding
         value=warrant.product,
         limit=today_s,
         severity="warning" if fits else "error",
+        link_index=index,
     )
 
 
