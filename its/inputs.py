@@ -1,27 +1,22 @@
-"""From file names to what the jobs work on: network, plan in the field, demand; files are recognized by content."""
+"""From file names to what the jobs work on: network, plan in the field, demand scenarios."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from its.recognize import load_field_plan, load_network, sha256_of
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
 from network_data.counts import CountTable, read_counts, select_days
 from network_data.demand import Demand, DemandScenarios
 from network_data.detectors import Detector, read_detectors
-from network_data.errors import DemandError, InputError, NetworkError, PlanError
+from network_data.errors import DemandError
 from network_data.estimate import Estimate, demand_from_turns, estimate_demand
-from network_data.formats.files import open_bytes, root_tag
-from network_data.formats.plan_json import read_plan_json
-from network_data.formats.sumo_net import read_sumo_net
-from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.network import RoadNetwork
-from network_data.plans import ControllerPlan, TimingPlan
+from network_data.plans import TimingPlan
 from network_data.quality import prepare_days
 from network_data.turns import TurnTable, read_turns
 
@@ -37,11 +32,8 @@ __all__ = [
     "sha256_of",
 ]
 
-log = logging.getLogger(__name__)
-
 MAX_SCENARIOS = 5
 """Most days that become scenarios: each costs a simulation per plan; more days hardly move the mean."""
-DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,94 +51,6 @@ class LoadedDemand:
     end_s: float
     detectors: tuple[Detector, ...]
     counts: tuple[CountTable, ...]
-
-
-def sha256_of(path: Path | str) -> str:
-    """SHA-256 of the file's bytes. [hex]"""
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(str(path), f"cannot be opened: {error.strerror}; check the path and the permissions") from None
-
-
-def first_bytes(path: Path | str, n: int = 512) -> bytes:
-    """The beginning of a file, unpacked, without byte order mark and white space."""
-    with open_bytes(path) as stream:
-        try:
-            return stream.read(n).removeprefix(b"\xef\xbb\xbf").lstrip()
-        except (OSError, EOFError) as error:
-            raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
-
-
-def load_network(path: Path | str) -> RoadNetwork:
-    """Read a road network, in whichever known format it is.
-
-    Raises
-    ------
-    NetworkError
-        The content is of no known format, or faulty.
-    """
-    tag = root_tag(path) if first_bytes(path).startswith(b"<") else ""
-    if tag == "net":
-        return read_sumo_net(path)
-    found = f"its root element is <{tag}>" if tag else "it is no XML"
-    raise NetworkError(str(path), f"is no network of a known format ({found}); known are: SUMO .net.xml, plain or .gz")
-
-
-def load_field_plan(path: Path | str | None, network: RoadNetwork) -> TimingPlan:
-    """The plan in the field: of a file, completed by the programs in the network; one program per controller.
-
-    Parameters
-    ----------
-    path : path, optional
-        SUMO additional file with `tlLogic`s, another network, or an earlier `plan.json`; None takes the programs in the
-        network. Where a controller has several programs, the last one is in force.
-
-    Raises
-    ------
-    PlanError
-        Programs for controllers that the network does not have, or with states of the wrong length; all together.
-    """
-    own = {controller.id: controller.programs[-1] for controller in network.controllers.values()}
-    if path is None:
-        return TimingPlan(controllers=own)
-    given = _programs(path, network)
-    faults = []
-    for controller_id, program in given.items():
-        if controller_id not in own:
-            faults.append(f"controller {controller_id!r} is not in the network; it has {_some(list(own))}")
-            continue
-        have, need = len(program.intervals[0].state), network.controllers[controller_id].n_heads
-        if have != need:
-            faults.append(
-                f"controller {controller_id!r}: states have {have} letters, the network's link indices need {need}"
-            )
-    if faults:
-        raise PlanError(str(path), faults)
-    missing = [controller_id for controller_id in own if controller_id not in given]
-    if missing:
-        log.info("%s: no program for %s; the network's is taken", path, _some(missing))
-    return TimingPlan(
-        controllers={controller_id: given.get(controller_id, own[controller_id]) for controller_id in own}
-    )
-
-
-def _programs(path: Path | str, network: RoadNetwork) -> dict[str, ControllerPlan]:
-    """Programs of a plan file; of a network only those of controllers that regulate roads (no level crossings)."""
-    head = first_bytes(path)
-    if head.startswith(b"{"):
-        return read_plan_json(path, network).controllers
-    if not head.startswith(b"<"):
-        raise PlanError(str(path), "is no plan; give a SUMO additional file with <tlLogic>s, a network or a plan.json")
-    programs = read_sumo_programs(path)
-    if root_tag(path) == "net":
-        return {
-            controller_id: program
-            for controller_id, program in programs.items()
-            if controller_id in network.controllers
-        }
-    return programs
 
 
 def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
@@ -236,8 +140,3 @@ def _spread(n: int, most: int) -> list[int]:
 
 def _equal(demands: Sequence[Demand]) -> DemandScenarios:
     return DemandScenarios(scenarios=tuple(demands), weights=(1 / len(demands),) * len(demands))
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more
