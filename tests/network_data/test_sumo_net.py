@@ -114,7 +114,7 @@ def test_link_index_minus_one_is_not_signalled(tmp_path: Path) -> None:
         ('from="w" to="e" fromLane="0"', 'from="w" to="e"', "fromLane is '', link 'w'"),
         ('linkIndex="0"', 'linkIndex="a"', "<connection id='w'>: invalid literal.*export the network again"),
         ('linkIndex="0"', 'linkIndex="9"', "states have 4 letters, its link indices need 10"),
-        ('length="100"/>', 'length="nan"/>', "<edge id='w'>: length is nan"),
+        ('length="100"/>', 'length="nan"/>', "<edge id='w'>: length is 'nan', needs a number"),
         ('speed="13.9" length="80"', 'length="80"', "<edge id='o'>: attribute 'speed' is missing"),
         ('speed="13.9" length="80"', 'speed="0" length="80"', "link 'o': lane 0: length 80.0 m and speed 0.0 m/s"),
         ('tl="c" linkIndex="2"', 'tl="d" linkIndex="2"', "controller 'd' is named by connections but has no <tlLogic>"),
@@ -122,6 +122,11 @@ def test_link_index_minus_one_is_not_signalled(tmp_path: Path) -> None:
         ('state="yyyr"', 'state="yyr"', r"states have the lengths \[3, 4\]"),
         ("GgGr", "GgQr", "letters 'Q'"),
         ("<net ", "<nets ", "the root is <nets>"),
+        ('from="w" to="e"', 'from="w"', "<connection id='w'>: attribute 'to' is missing"),
+        ('<edge id="o"', '<edge id="w"', "<edge id='w'>: is there twice"),
+        ('x="-100"', 'x="far"', "<junction id='W'>: x is 'far', needs a number"),
+        ('<edge id="w" ', '<edge id="w" shape="1,2 3" ', "shape has the point '3', needs x,y"),
+        ('linkIndex="0"', 'linkIndex="99999999999999"', "its link indices need 100000000000000"),
     ],
 )
 def test_faults_say_where_and_how_to_mend(tmp_path: Path, old: str, new: str, says: str) -> None:
