@@ -180,6 +180,8 @@ def _by_verify(case: Case, plan: Path, seeds: int) -> dict[str, Cell]:
         its_command("check", plan, "--network", case.network, "--json"),
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
+    if checked.returncode not in (0, 3):
+        raise OutsideProgramError(f"its check ended with {checked.returncode}: {_last_line(checked.stderr)}")
     options: list[object] = ["--routes", ",".join(map(str, case.routes)), "--plans", plan, "--seeds", seeds, "--json"]
     options += ["--begin", case.begin_s, "--end", case.end_s]
     options += ["--additional", ",".join(map(str, case.base_additional))] if case.base_additional else []

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from network_data.formats.sumo_vtypes import number
+
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
@@ -42,10 +44,11 @@ def flow_departures(
     """
     first_s = _time(element, "begin", begin_s)
     last_s = _time(element, "end", end_s)
-    number = element.get("number")
-    count = math.inf if number is None else float(int(number))
+    count = math.floor(number(element, "number", math.inf)) if element.get("number") else math.inf
     rate = _rate_vps(element)
-    poisson = re.fullmatch(r"exp\((.*)\)", element.get("period", ""))
+    poisson = re.fullmatch(r"exp\(([\d.eE+-]*)\)", element.get("period", ""))
+    if poisson is None and element.get("period", "").startswith("exp"):
+        raise ValueError(f"period is {element.get('period')!r}; give seconds or exp(vehicles per second)")
     if element.get("probability") is not None:
         return _by_probability(element, first_s, last_s, count, rng)
     if poisson is None and rate is None and not math.isfinite(count):
@@ -53,7 +56,7 @@ def flow_departures(
     if not math.isfinite(last_s) and not math.isfinite(count):
         raise ValueError("runs without end; give its end or number, or the end of the period (--end)")
     if poisson is not None:
-        return _exponential(float(poisson[1]), first_s, last_s, count, rng)
+        return _exponential(poisson[1], first_s, last_s, count, rng)
     if rate is None:
         if not math.isfinite(last_s):
             raise ValueError("has a number but no end or period; give one")
@@ -73,17 +76,18 @@ def _time(element: Element, name: str, default_s: float) -> float:
 
 def _rate_vps(element: Element) -> float | None:
     """Vehicles per second that a flow states by period or per hour; None where it states neither. [veh/s]"""
-    per_hour = element.get("vehsPerHour") or element.get("perHour")
-    period = element.get("period")
-    if per_hour is not None:
-        rate = float(per_hour) / 3600
-    elif period is not None and not period.startswith("exp("):
-        rate = 1 / float(period) if float(period) > 0 else math.nan
-    else:
+    for name in ("vehsPerHour", "perHour"):
+        per_hour = number(element, name, math.nan)
+        if not math.isnan(per_hour):
+            if not 0 <= per_hour < math.inf:
+                raise ValueError(f"{name} is {per_hour:g}; needs to be at least 0")
+            return per_hour / 3600
+    if element.get("period", "exp").startswith("exp"):
         return None
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"period {period!r}, per hour {per_hour!r}: needs a number above 0")
-    return rate
+    period_s = number(element, "period", math.nan)
+    if not 0 < period_s < math.inf:
+        raise ValueError(f"period is {period_s:g} s; needs to be above 0")
+    return 1 / period_s
 
 
 def _check_size(n: float) -> None:
@@ -94,7 +98,7 @@ def _check_size(n: float) -> None:
 def _by_probability(
     element: Element, first_s: float, last_s: float, count: float, rng: np.random.Generator
 ) -> list[tuple[int, float]]:
-    chance = float(element.attrib["probability"])
+    chance = number(element, "probability", 0.0)
     if not 0 <= chance <= 1:
         raise ValueError(f"probability is {chance}; needs to be from 0 to 1 per second")
     if not math.isfinite(last_s):
@@ -105,10 +109,14 @@ def _by_probability(
 
 
 def _exponential(
-    rate_vps: float, first_s: float, last_s: float, count: float, rng: np.random.Generator
+    rate: str, first_s: float, last_s: float, count: float, rng: np.random.Generator
 ) -> list[tuple[int, float]]:
+    try:
+        rate_vps = float(rate)
+    except ValueError:
+        rate_vps = math.nan
     if not 0 < rate_vps < math.inf:
-        raise ValueError(f"period is 'exp({rate_vps})'; needs a rate above 0")
+        raise ValueError(f"period is 'exp({rate})'; needs a rate above 0")
     _check_size(min(count, (last_s - first_s) * rate_vps))
     out: list[tuple[int, float]] = []
     time_s = first_s + rng.exponential(1 / rate_vps)

@@ -17,7 +17,15 @@ import numpy as np
 from network_data.errors import DemandError
 from network_data.formats.files import iter_xml
 from network_data.formats.sumo_flows import flow_departures, seconds
-from network_data.formats.sumo_vtypes import DEFAULT_TYPES, Choice, VehicleType, listed_weights, vehicle_type, weight_of
+from network_data.formats.sumo_vtypes import (
+    DEFAULT_TYPES,
+    Choice,
+    VehicleType,
+    listed_weights,
+    number,
+    vehicle_type,
+    weight_of,
+)
 from network_data.network import RoadNetwork
 from network_data.routing import Router
 from network_data.trips import BUS, Trips
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 MAX_FAULTS = 20
 """Faults printed of one reading; the rest is counted."""
+MAX_REPEAT = 1000
 STOP_PLACES = {"busStop", "trainStop", "containerStop", "chargingStation", "parkingArea"}
 MOVERS = {"vehicle", "trip", "flow"}
 OTHER_ROOTS = {"net", "configuration", "sumoConfiguration"}
@@ -73,7 +82,7 @@ def read_routes(
     Trips and flows from link to link take the free-flow shortest way over permitted connections (SUMO itself lets them
     avoid links that are jammed when they depart; on cologne8 96 % of the trips take the same way in both). Persons,
     containers and vehicles that do not queue in the simulated lanes (trams, cycles) are left out, and a log line says
-    how many.
+    how many. Buses stand at each stop for its `duration`; `until` is not read.
 
     Parameters
     ----------
@@ -243,13 +252,18 @@ class _Reader:
         links = self._links(element.get("edges", ""))
         if not links:
             raise ValueError("the route has no edges; list the links it takes")
-        return _Route(links * (1 + int(element.get("repeat", "0"))), self._stops(element))
+        repeat = number(element, "repeat", 0.0)
+        if not (0 <= repeat < MAX_REPEAT and repeat.is_integer()):
+            raise ValueError(f"repeat is {repeat:g}; give a whole number from 0 to {MAX_REPEAT}")
+        return _Route(links * (1 + int(repeat)), self._stops(element))
 
     def _stops(self, element: Element) -> tuple[_Stop, ...]:
         return tuple(self._stop(stop) for stop in element.findall("stop"))
 
     def _stop(self, stop: Element) -> _Stop:
         dwell_s = seconds(stop.get("duration", "0"), "duration of a stop")
+        if dwell_s < 0:
+            raise ValueError(f"stops for {dwell_s:g} s; give seconds of at least 0")
         for place in sorted(STOP_PLACES & set(stop.keys())):
             name = stop.attrib[place]
             if name not in self.places:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,6 +70,20 @@ DEFAULT_TYPES = {
 }
 
 
+def number(element: Element, name: str, default: float) -> float:
+    """An attribute that has to be a number; NaN is none."""
+    text = element.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ValueError(f"{name} is {text!r}; give a number")
+    return value
+
+
 def vehicle_type(element: Element) -> VehicleType:
     """One `<vType>`.
 
@@ -78,8 +93,8 @@ def vehicle_type(element: Element) -> VehicleType:
         Length or gap is no number above 0.
     """
     vclass = element.get("vClass", "passenger")
-    length_m = float(element.get("length") or LENGTH_M.get(vclass, 5.0))
-    gap_m = float(element.get("minGap") or MIN_GAP_M)
+    length_m = number(element, "length", LENGTH_M.get(vclass, 5.0))
+    gap_m = number(element, "minGap", MIN_GAP_M)
     if not (0 < length_m < 200 and 0 <= gap_m < 100):
         raise ValueError(f"length {length_m} m and minGap {gap_m} m; give metres above 0 that a vehicle can have")
     return VehicleType(BUS if vclass in BUS_LANE_CLASSES else CAR, length_m + gap_m, vclass)
@@ -87,7 +102,7 @@ def vehicle_type(element: Element) -> VehicleType:
 
 def weight_of(element: Element) -> float:
     """The probability of a member of a distribution; 1 where none is stated."""
-    weight = float(element.get("probability", "1"))
+    weight = number(element, "probability", 1.0)
     if not 0 <= weight < float("inf"):
         raise ValueError(f"probability is {weight}; needs a number of at least 0")
     return weight
@@ -95,7 +110,11 @@ def weight_of(element: Element) -> float:
 
 def listed_weights(element: Element, n: int) -> list[float]:
     """The attribute `probabilities` of a distribution that lists its `n` members by id."""
-    weights = [float(x) for x in element.get("probabilities", "").split()] or [1.0] * n
-    if len(weights) != n:
-        raise ValueError(f"{n} members but {len(weights)} probabilities; give one for each")
+    texts = element.get("probabilities", "").split()
+    try:
+        weights = [float(x) for x in texts] or [1.0] * n
+    except ValueError:
+        weights = []
+    if len(weights) != n or not all(0 <= weight < math.inf for weight in weights):
+        raise ValueError(f"{n} members but the probabilities {texts}; give one number of at least 0 for each")
     return weights

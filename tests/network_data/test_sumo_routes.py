@@ -201,6 +201,45 @@ def test_all_faults_are_told_together(network: RoadNetwork, tmp_path: Path) -> N
         assert text in fault
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('<vType id="t" length="long"/>', "length is 'long'; give a number"),
+        ('<vType id="t" length="-4"/>', "length -4.0 m"),
+        ('<vType id="t" probability="nan"/><vTypeDistribution id="d"/>', "the distribution has no vType"),
+        ('<vTypeDistribution id="d"><vType id="t" probability="-1"/></vTypeDistribution>', "probability is -1"),
+        ('<vTypeDistribution id="d" vTypes="DEFAULT_VEHTYPE" probabilities="1 2"/>', "1 members but"),
+        ('<flow id="f" end="9" from="in" to="out" period="0"/>', "period is 0 s; needs to be above 0"),
+        ('<flow id="f" end="9" from="in" to="out" period="exp(x)"/>', "give seconds or exp"),
+        ('<flow id="f" end="9" from="in" to="out" period="exp(-1)"/>', "needs a rate above 0"),
+        ('<flow id="f" end="9" from="in" to="out" number="many"/>', "number is 'many'"),
+        ('<flow id="f" end="9" from="in" to="out" probability="2"/>', "probability is 2"),
+        ('<flow id="f" end="1e9" from="in" to="out" period="0.01"/>', "more than 1000000"),
+        ('<flow id="f" from="in" to="out" number="9"/>', "has a number but no end or period"),
+        ('<vehicle id="v" depart="0"><route edges=""/></vehicle>', "the route has no edges"),
+        ('<vehicle id="v" depart="0"><route edges="in" repeat="-1"/></vehicle>', "repeat is -1"),
+        ('<vehicle id="v" depart="0"><route edges="in"/><stop lane="mid_0"/></vehicle>', "does not reach then"),
+        ('<vehicle id="v" depart="0"><route edges="in"/><stop lane="in" duration="3"/></vehicle>', "lane 'in' is not"),
+        ('<vehicle id="v" depart="0"><route edges="in"/><stop lane="in_0" duration="-3"/></vehicle>', "stops for -3 s"),
+        ('<vehicle depart="0"><route edges="in"/></vehicle>', "has no id"),
+        ('<route id="r" edges="in"/><routeDistribution id="d" routes="r s"/>', "route 's' is not defined"),
+        ('<include href="more.xml"/>', "name the included file itself"),
+        ('<trip id="t" depart="0" fromTaz="1" toTaz="2"/>', "zones and junctions are not read"),
+    ],
+)
+def test_each_fault_says_how_to_mend_it(network: RoadNetwork, tmp_path: Path, text: str, told: str) -> None:
+    """Attributes out of range, missing or contradictory are named; none ends in a traceback."""
+    with pytest.raises(DemandError) as caught:
+        read(network, tmp_path, text)
+    assert told in caught.value.faults[0]
+
+
+def test_another_file_is_recognized_by_its_root(network: RoadNetwork, tmp_path: Path) -> None:
+    """A network given as routes is told as such."""
+    with pytest.raises(DemandError, match="the root is <net>; give a route or additional file"):
+        read_routes([tmp_path / "small.net.xml"], network)
+
+
 def test_many_faults_are_capped(network: RoadNetwork, tmp_path: Path) -> None:
     """Twenty faults are printed, the rest is a number."""
     text = "".join(f'<vehicle id="{n}" depart="0"><route edges="x"/></vehicle>' for n in range(30))
