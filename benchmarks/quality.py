@@ -62,6 +62,7 @@ def benchmark(options: Options) -> Table:
         f"delay per loaded vehicle in SUMO, judged by {judge}, {effort.seeds} common seeds; "
         f"its optimize from counts alone, default settings, --time-limit {effort.time_limit_s:g}",
     ]
+    notes += [f"{row['case']}: {row['error']}" for row in rows if row.get("error")]
     notes += [f"{row['case']}: {row['first_violation']}" for row in rows if row.get("first_violation")]
     notes += [text for row in rows if (text := _surprise(row, known[str(row["case"])]))]
     return Table(
@@ -93,7 +94,7 @@ def _row(case: Case, effort: Effort, keep: Path | None) -> dict[str, Cell]:
             row["optimize_s"] = time.monotonic() - began_s
             row |= judge(case, plan, effort.seeds, folder)
         except SignalError as error:
-            row["verdict"] = f"failed: {str(error).splitlines()[0][:100]}"
+            row |= {"verdict": "failed", "error": str(error).strip()}
         if keep is not None:
             copy_results(folder, keep / case.name)
     return row

@@ -77,7 +77,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     grid = RichTable(title=table.title, title_justify="left")
     for column in table.columns:
         numeric = all(not isinstance(row.get(column.key), str) for row in table.rows)
-        grid.add_column(column.heading, justify="right" if numeric else "left", no_wrap=True)
+        grid.add_column(column.heading, justify="right" if numeric else "left")
     for row in table.rows:
         grid.add_row(*(column.text(row.get(column.key)) for column in table.columns))
     out = console or Console()

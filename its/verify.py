@@ -17,6 +17,7 @@ from its.referee_runs import SumoRun, run_plan
 from its.sumo import Scenario, sumo_home, sumo_version
 from network_data.errors import PlanError
 from network_data.formats.files import iter_xml, open_bytes, write_aside
+from network_data.formats.plan_json import read_plan_json
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs, write_sumo_programs
 from network_data.network import RoadNetwork
@@ -181,8 +182,6 @@ def _as_additional(plan: Path, network: RoadNetwork, scenario: Scenario, target:
     with open_bytes(plan) as stream:
         is_json = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     if is_json:
-        from network_data.formats.plan_json import read_plan_json
-
         target.write_text(write_sumo_programs(read_plan_json(plan, network)), encoding="utf-8")
         return (target,)
     _check_programs(plan, network, scenario)

@@ -15,8 +15,9 @@ from its.referee_runs import SignalRun, SumoRun, first_links
 from its.sumo import Scenario
 from its.verify import VerifyResult, verify, verify_job
 from network_data.errors import InputError, PlanError
+from network_data.formats.plan_json import dump_plan, plan_document
 from network_data.formats.sumo_net import read_sumo_net
-from network_data.formats.sumo_tls import write_sumo_programs
+from network_data.formats.sumo_tls import read_sumo_programs, write_sumo_programs
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, Interval, TimingPlan
 from tests import packs
@@ -150,6 +151,20 @@ def test_the_job_prints_writes_and_tells_by_its_code(tmp_path: Path, capsys: pyt
     # all traffic of this network passes its one signal
     assert signal["veh"] == pytest.approx(printed["new"]["loaded"], rel=0.2)
     assert signal["delay_s_per_veh"]["mean"] == pytest.approx(printed["new"]["delay_s_per_veh"]["mean"], rel=0.5)
+
+
+def test_a_plan_document_runs_as_its_programs(tmp_path: Path) -> None:
+    """plan.json and a SUMO file with the same programs give the same runs."""
+    network, scenario = cologne1()
+    field = TimingPlan(controllers={x.id: x.programs[-1] for x in network.controllers.values()})
+    additional = shifted(network, tmp_path / "plan.add.xml", keep_s=15)
+    plan = TimingPlan(controllers=read_sumo_programs(additional))
+    document = plan_document(
+        network, plan, field, inputs={}, engine={}, seed=0, period=(BEGIN_S, END_S), objective={}, bounds=[], checks=[]
+    )
+    (tmp_path / "plan.json").write_bytes(dump_plan(document))
+    result = verify(network, scenario, new=tmp_path / "plan.json", old=additional, seeds=1)
+    assert result.new[0] == result.old[0]
 
 
 def test_programs_that_sumo_would_stop_at_are_refused_before(tmp_path: Path) -> None:
