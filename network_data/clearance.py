@@ -160,6 +160,7 @@ def clearance_matrix(
     seconds = np.zeros((table.n_heads, table.n_heads))
     sources: dict[tuple[int, int], str] = {}
     for i, others in foes.items():
+        change_s = max(min_yellow_s, table.yellow_s(i) or 0.0)
         for j in others:
             seconds[i, j], sources[i, j] = _clearance(
                 heads[i],
@@ -168,7 +169,7 @@ def clearance_matrix(
                 computed=computed,
                 source=source,
                 network=network,
-                yellow_s=max(min_yellow_s, table.yellow_s(i) or 0.0),
+                yellow_s=change_s,
             )
     least = np.array([_min_green_s(table, field, head, min_green_s) for head in heads])
     return ClearanceMatrix(controller.id, seconds, sources, yellow_s, least)
