@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from its.console import DONE, RULES_NOT_MET
-from its.inputs import first_bytes, load_field_plan, load_network
+from its.recognize import first_bytes, load_field_plan, load_network
 from network_data.errors import PlanError
 from network_data.formats.files import root_tag
 from network_data.formats.plan_json import load_document, read_plan_json
