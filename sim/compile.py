@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ class CompiledNetwork:
     lane_link: tuple[str, ...]  # lane → link (waiting places: the link they are reached from)
     gate_of: dict[str, int]  # link → gate
     pair_of: dict[tuple[str, str], int]  # (link, next link or "") → pair
-    signal_of: dict[tuple[str, int], int]  # (controller, link index) → signal
+    heads_of: dict[str, tuple[int, ...]]  # controller → its link indices that control connections: signals in order
     n_ring: int
 
     @property
@@ -104,13 +106,18 @@ def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_
                 lane_link.append(link.id)
                 rows.append(_lane_row(lane.length_m, lane.speed_mps, lane.index, parameters, spacing))
     n_real = len(rows)
-    signal_of: dict[tuple[str, int], int] = {}
+    heads_of = {
+        controller.id: tuple(head.index for head in controller.heads if head.connections)
+        for controller in network.controllers.values()
+    }
+    keys = ((controller_id, index) for controller_id, heads in heads_of.items() for index in heads)
+    signal_of = {key: signal for signal, key in enumerate(keys)}
     conns: list[list[int]] = []
     for c in network.connections:
         lane = network.links[c.from_link].lanes[c.from_lane]
         row = _conn_row(c, lane.speed_mps, parameters)
         if c.controller_id is not None and c.link_index is not None:
-            row[k.SIGNAL] = signal_of.setdefault((c.controller_id, c.link_index), len(signal_of))
+            row[k.SIGNAL] = signal_of[c.controller_id, c.link_index]
         if c.wait_m > 0 and c.yields_to:
             row[k.PLACE] = _waiting_place(c, lane_of[c.from_link, c.from_lane], rows, lane_link, parameters, spacing)
         conns.append(row)
@@ -138,7 +145,7 @@ def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_
         lane_link=tuple(lane_link),
         gate_of={link_id: i for i, link_id in enumerate(network.links)},
         pair_of=pair_of,
-        signal_of=signal_of,
+        heads_of=heads_of,
         n_ring=ring,
     )
 
@@ -230,26 +237,54 @@ def _pairs(
     return pair_of, start, rows
 
 
+class ControllerArrays(NamedTuple):
+    """The signals of one controller: rows of signals with window numbers counted from 0, and the windows."""
+
+    signal: NDArray[np.int32]
+    window: NDArray[np.int32]
+
+
+def compile_controller(compiled: CompiledNetwork, program: ControllerPlan, *, begin_s: float = 0.0) -> ControllerArrays:
+    """Lay one controller's program out as green windows; cycle time 0 is its interval 0."""
+    cycle = ticks(program.cycle_s)
+    offset = (ticks(program.offset_s) - ticks(begin_s)) % cycle
+    rows, windows = [], []
+    for index in compiled.heads_of[program.controller_id]:
+        mine = signal_windows(program, index)
+        rows.append((cycle, offset, len(windows), len(windows) + len(mine)))
+        windows += mine
+    return ControllerArrays(
+        np.array(rows, np.int32).reshape(len(rows), 4), np.array(windows, np.int32).reshape(len(windows), 5)
+    )
+
+
+def join_controllers(parts: Sequence[ControllerArrays]) -> k.PlanArrays:
+    """One plan of all controllers' arrays, in the order of `CompiledNetwork.heads_of`."""
+    signals, at = [], 0
+    for part in parts:
+        rows = part.signal.copy()
+        rows[:, k.WINDOW0 : k.WINDOW1 + 1] += at
+        signals.append(rows)
+        at += len(part.window)
+    if not signals:
+        return k.PlanArrays(signal=np.zeros((0, 4), np.int32), window=np.zeros((0, 5), np.int32))
+    return k.PlanArrays(signal=np.concatenate(signals), window=np.concatenate([part.window for part in parts]))
+
+
 def compile_plan(compiled: CompiledNetwork, plan: TimingPlan, *, begin_s: float = 0.0) -> k.PlanArrays:
-    """Lay a plan out as green windows; cycle time 0 is interval 0 of each controller.
+    """Lay a plan out for the kernel.
 
     Raises
     ------
     PlanError
         A controller of the network without a plan.
     """
-    missing = {controller for controller, _ in compiled.signal_of} - set(plan.controllers)
+    missing = sorted(set(compiled.heads_of) - set(plan.controllers))
     if missing:
-        raise PlanError("plan", [f"has no program for controller {c!r}; add one" for c in sorted(missing)])
-    signals = np.zeros((len(compiled.signal_of), 4), np.int32)
-    windows: list[tuple[int, int, int, int, int]] = []
-    for (controller_id, index), signal in compiled.signal_of.items():
-        program = plan.controllers[controller_id]
-        cycle = ticks(program.cycle_s)
-        mine = signal_windows(program, index)
-        signals[signal] = (cycle, (ticks(program.offset_s) - ticks(begin_s)) % cycle, len(windows), len(windows) + len(mine))
-        windows += mine
-    return k.PlanArrays(signal=signals, window=np.array(windows, np.int32).reshape(len(windows), 5))
+        raise PlanError("plan", [f"has no program for controller {c!r}; add one" for c in missing])
+    return join_controllers(
+        [compile_controller(compiled, plan.controllers[c], begin_s=begin_s) for c in compiled.heads_of]
+    )
 
 
 def signal_windows(program: ControllerPlan, index: int) -> list[tuple[int, int, int, int, int]]:

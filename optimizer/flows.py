@@ -1,0 +1,102 @@
+"""What each signal head has to serve: flows and saturation flows for the closed-form start of the search."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.controllers import Controller
+from network_data.demand import DemandScenarios
+from network_data.network import RoadNetwork
+from network_data.plans import GREEN
+from sim.parameters import STREET, SimParameters
+
+PERMITTED_FLOOR = 0.15
+"""Least share of its saturation flow that a permitted turn is credited with (sneakers). [-]"""
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFlows:
+    """Per link index of one controller: flow and saturation flow of its busiest lane. [veh/h], shape (H,)"""
+
+    flow_vph: NDArray[np.float64]
+    saturation_vph: NDArray[np.float64]
+    approach_vph: NDArray[np.float64]  # all lanes of the head together
+
+    def needed_share(self) -> NDArray[np.float64]:
+        """Least share of the time that must be green: flow over saturation flow. [-]"""
+        return np.divide(
+            self.flow_vph, self.saturation_vph, out=np.zeros_like(self.flow_vph), where=self.saturation_vph > 0
+        )
+
+
+def mean_flows_vph(demand: DemandScenarios) -> dict[tuple[str, str], float]:
+    """Mean flow of every link pair over the period and the scenarios. [veh/h]"""
+    out: dict[tuple[str, str], float] = defaultdict(float)
+    for scenario, weight in zip(demand.scenarios, demand.weights, strict=True):
+        hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
+        for pair, veh in zip(scenario.pairs, scenario.veh.sum(axis=1), strict=True):
+            out[pair] += weight * float(veh) / hours
+    return dict(out)
+
+
+def head_flows(
+    network: RoadNetwork,
+    controller: Controller,
+    flows_vph: dict[tuple[str, str], float],
+    parameters: SimParameters = STREET,
+) -> HeadFlows:
+    """Spread turning flows over lanes (evenly per turn) and add up what each head's busiest lane carries."""
+    lanes_of_pair: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for c in network.connections:
+        if c.controller_id == controller.id and c.kind == "general":
+            lanes_of_pair[c.from_link, c.to_link].add(c.from_lane)
+    lane_vph: dict[tuple[str, int], float] = defaultdict(float)
+    for pair, lanes in lanes_of_pair.items():
+        for lane in lanes:
+            lane_vph[pair[0], lane] += flows_vph.get(pair, 0.0) / len(lanes)
+    n = controller.n_heads
+    flow, saturation, approach = np.zeros(n), np.full(n, 1800.0), np.zeros(n)
+    for head in controller.heads:
+        for i in head.connections:
+            c = network.connections[i]
+            pair = (c.from_link, c.to_link)
+            if pair not in lanes_of_pair:
+                continue
+            own = flows_vph.get(pair, 0.0) / len(lanes_of_pair[pair])
+            speed = min(c.speed_mps, network.links[c.from_link].lanes[c.from_lane].speed_mps)
+            pace = parameters.reaction_headway_s + parameters.spacing_m / (speed * (0.86 if c.direction in "rR" else 1.0))
+            busiest = lane_vph[c.from_link, c.from_lane] if _all_together(controller, network, c.from_link, c.from_lane) else own
+            approach[head.index] += own
+            if busiest >= flow[head.index]:
+                flow[head.index], saturation[head.index] = busiest, 3600 / pace
+    return HeadFlows(flow_vph=flow, saturation_vph=saturation, approach_vph=approach)
+
+
+def _all_together(controller: Controller, network: RoadNetwork, link: str, lane: int) -> bool:
+    """Whether all turns of a lane show green at the same times in the field: then the lane's whole flow counts."""
+    indices = {
+        head.index
+        for head in controller.heads
+        for i in head.connections
+        if network.connections[i].from_link == link and network.connections[i].from_lane == lane
+    }
+    program = controller.programs[-1]
+    patterns = {tuple(interval.state[k] in GREEN for interval in program.intervals) for k in indices}
+    return len(patterns) == 1
+
+
+def permitted_share(
+    controller: Controller, flows: HeadFlows, state: str, index: int, parameters: SimParameters = STREET
+) -> float:
+    """Share of the saturation flow that a permitted turn reaches against the flow it yields to (Harders). [-]"""
+    against = {j for i, j in controller.yields if i == index and j < len(state) and state[j] in GREEN}
+    opposing_vps = 2 * sum(flows.approach_vph[j] for j in against) / 3600  # arrivals bunch in half the time
+    if opposing_vps <= 0:
+        return 1.0
+    gap, follow = parameters.critical_gap_s, parameters.follow_up_s
+    capacity_vph = 3600 * opposing_vps * np.exp(-opposing_vps * gap) / (1 - np.exp(-opposing_vps * follow))
+    return float(np.clip(capacity_vph / max(1.0, flows.saturation_vph[index]), PERMITTED_FLOOR, 1.0))

@@ -1,0 +1,190 @@
+"""The moves of the search: small changes to a candidate that keep every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.settings import Settings
+from optimizer.candidate import Candidate, Setting, changed, with_offset
+from optimizer.models import ControllerModel
+from optimizer.timings import scaled
+
+OFFSET_STEPS_S = (1, 2, 3, 5, 8, 13, 21)
+SPLIT_STEPS_S = (1, 1, 2, 3, 5, 8)
+CYCLE_STEPS_S = (1, 2, 5, 10)
+
+Move = Callable[[Candidate, np.random.Generator], "Candidate | None"]
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """Which changes are allowed, and the moves that make them."""
+
+    models: Sequence[ControllerModel]
+    settings: Settings
+    field: Candidate
+
+    def open_controllers(self) -> list[int]:
+        """Controllers that may change at all."""
+        return [i for i, model in enumerate(self.models) if not model.fixed]
+
+    def moves(self, rung: str) -> list[tuple[str, Move]]:
+        """The moves of a rung of the ladder, all lower rungs' included, with their names."""
+        frozen = self.settings.change.freeze
+        table: list[tuple[str, str, Move]] = [
+            ("offsets", "offset", self.shift_one),
+            ("offsets", "offset", self.shift_one),
+            ("offsets", "offsets", self.shift_some),
+            ("splits", "split", self.move_seconds),
+            ("splits", "split", self.move_seconds),
+            ("splits", "split", self.move_seconds),
+            ("cycle", "cycle", self.stretch_one),
+            ("cycle", "cycles", self.stretch_all),
+            ("stages", "stages", self.other_stages),
+            ("stages", "stages", self.other_stages),
+        ]
+        order = ("offsets", "splits", "cycle", "stages")
+        wanted = order[: order.index(rung) + 1]
+        return [(name, move) for step, name, move in table if step in wanted and step not in frozen]
+
+    def _pick(self, rng: np.random.Generator) -> int:
+        controllers = self.open_controllers()
+        return controllers[int(rng.integers(len(controllers)))]
+
+    def shift_one(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Shift one offset."""
+        at = self._pick(rng)
+        step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
+        if rng.random() < 0.2:
+            step = int(rng.integers(1, candidate[at].cycle_s))
+        return changed(candidate, at, with_offset(candidate[at], candidate[at].offset_s + step))
+
+    def shift_some(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Shift several offsets by the same seconds: a platoon's start moves, the waves inside the group stay."""
+        controllers = self.open_controllers()
+        if len(controllers) < 3:
+            return None
+        chosen = rng.permutation(controllers)[: int(rng.integers(2, len(controllers)))]
+        step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
+        for at in chosen:
+            candidate = changed(candidate, int(at), with_offset(candidate[at], candidate[at].offset_s + step))
+        return candidate
+
+    def move_seconds(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Move green from one interval to another; the offset may follow so that later greens stay where they are."""
+        at = self._pick(rng)
+        setting = candidate[at]
+        skeleton = self.models[at].skeletons[setting.skeleton]
+        free = np.flatnonzero(skeleton.stretch)
+        if len(free) < 2:
+            return None
+        a, b = rng.choice(free, 2, replace=False)
+        durations = setting.durations_s.copy()
+        step = min(int(rng.choice(SPLIT_STEPS_S)), int(durations[a]) - 1)
+        durations[a] -= step
+        durations[b] += step
+        shift = step if rng.random() < 0.3 else 0
+        offset = (setting.offset_s + (shift if a < b else -shift)) % setting.cycle_s
+        return self._checked(candidate, at, Setting(setting.skeleton, durations, offset))
+
+    def stretch_one(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Give one controller seconds, or take them; others in the network keep theirs."""
+        at = self._pick(rng)
+        setting = candidate[at]
+        others = {s.cycle_s for i, s in enumerate(candidate) if i != at}
+        step = int(rng.choice(CYCLE_STEPS_S)) * int(rng.choice((-1, 1)))
+        cycle = setting.cycle_s + step
+        if others and rng.random() < 0.5:
+            cycle = int(rng.choice(sorted(others)))
+        return self._in_cycle(candidate, at, cycle, rng)
+
+    def stretch_all(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Change the cycle of all controllers that share the most common one."""
+        cycles = [candidate[i].cycle_s for i in self.open_controllers()]
+        common = max(sorted(set(cycles)), key=cycles.count)
+        cycle = common + int(rng.choice(CYCLE_STEPS_S)) * int(rng.choice((-1, 1)))
+        return self.in_common_cycle(candidate, cycle, rng, only=common)
+
+    def in_common_cycle(
+        self, candidate: Candidate, cycle_s: int, rng: np.random.Generator, only: int | None = None
+    ) -> Candidate | None:
+        """All (or those with cycle `only`) in one cycle; None where a controller cannot."""
+        moved = False
+        for at in self.open_controllers():
+            if only is not None and candidate[at].cycle_s != only:
+                continue
+            following = self._in_cycle(candidate, at, cycle_s, rng)
+            if following is None:
+                continue
+            candidate, moved = following, True
+        return candidate if moved else None
+
+    def _in_cycle(self, candidate: Candidate, at: int, cycle_s: int, rng: np.random.Generator) -> Candidate | None:
+        setting, model = candidate[at], self.models[at]
+        if not self.cycle_allowed(at, cycle_s) or cycle_s == setting.cycle_s:
+            return None
+        durations = scaled(setting.durations_s, model.skeletons[setting.skeleton], cycle_s)
+        if durations is None or rng.random() < 0.25:
+            found = model.splits(setting.skeleton, cycle_s)
+            durations = found[0] if found is not None else durations
+        if durations is None:
+            return None
+        offset = round(setting.offset_s * cycle_s / setting.cycle_s) % cycle_s
+        return self._checked(candidate, at, Setting(setting.skeleton, durations, offset))
+
+    def cycle_allowed(self, at: int, cycle_s: int) -> bool:
+        """Whether a controller may run this cycle."""
+        limits, change = self.settings.limits, self.settings.change
+        before = self.field[at].cycle_s
+        if cycle_s == before:
+            return True
+        if change.max_cycle_change_s is not None and abs(cycle_s - before) > change.max_cycle_change_s:
+            return False
+        return "cycle" not in change.freeze and limits.cycle_min_s <= cycle_s <= limits.cycle_max_s
+
+    def other_stages(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
+        """Let one controller run other stages, or the same in another order, with closed-form splits."""
+        at = self._pick(rng)
+        model, setting = self.models[at], candidate[at]
+        if len(model.skeletons) < 2:
+            return None
+        chosen = int(rng.integers(len(model.skeletons)))
+        cycle = setting.cycle_s
+        if rng.random() < 0.3 and "cycle" not in self.settings.change.freeze:
+            cycle = int(rng.integers(int(self.settings.limits.cycle_min_s), cycle + 1))
+        found = model.splits(chosen, cycle) if self.cycle_allowed(at, cycle) else None
+        if chosen == setting.skeleton or found is None:
+            return None
+        offset = int(rng.integers(cycle)) if rng.random() < 0.5 else setting.offset_s % cycle
+        return self._checked(candidate, at, Setting(chosen, found[0].copy(), offset))
+
+    def _checked(self, candidate: Candidate, at: int, setting: Setting) -> Candidate | None:
+        model = self.models[at]
+        if not model.skeletons[setting.skeleton].allows(setting.durations_s):
+            return None
+        if overloads(model, setting, self.field[at]):
+            return None
+        return changed(candidate, at, setting)
+
+
+def loads(model: ControllerModel, setting: Setting) -> NDArray[np.float64]:
+    """Closed-form v/c of every link index; shape (H,). [-]"""
+    if setting.skeleton < 0:
+        return np.zeros(model.controller.n_heads)
+    weights = model.weights(setting.skeleton)
+    green_share = weights @ setting.durations_s / setting.cycle_s
+    need = model.flows.needed_share()
+    return np.divide(need, green_share, out=np.zeros_like(need), where=green_share > 0)
+
+
+def overloads(model: ControllerModel, setting: Setting, field: Setting) -> bool:
+    """Whether a link index ends above v/c 1 that was below in the field."""
+    if setting.skeleton < 0:
+        return False
+    now, before = loads(model, setting), model.field_loads(lambda: loads(model, field))
+    return bool(((now > 1.0 + 1e-9) & (before <= 1.0)).any())
+

@@ -1,0 +1,211 @@
+"""Simulation-guided search: batches of small changes, judged by the queue simulation on common random numbers.
+
+The search climbs the ladder offsets → splits → cycle → stages. What it does in iteration i depends on i, the seed and
+the inputs only, never on the clock: a run that is stopped after n iterations is the run of `iterations = n`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from network_data.settings import Objective, Settings
+from optimizer.candidate import Candidate, Setting, field_setting, plan_of
+from optimizer.models import ControllerModel
+from optimizer.moves import Neighbourhood
+from sim._kernels import PlanArrays
+from sim.compile import ControllerArrays, compile_controller, join_controllers
+from sim.simulate import Simulator, Totals
+
+RUNGS = ("offsets", "splits", "cycle", "stages")
+BATCH = 8
+"""Candidates per iteration, whatever the number of workers."""
+COMMON_CYCLES_S = tuple(range(40, 185, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Where a rung of the ladder ended."""
+
+    name: str
+    candidate: Candidate
+    objective: float
+    iterations: int
+
+
+@dataclass(eq=False)
+class Evaluator:
+    """Candidates to objectives: seconds of delay per vehicle, stops and blocked exits weighted in; remembers all."""
+
+    simulator: Simulator
+    models: Sequence[ControllerModel]
+    objective: Objective
+    _arrays: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = field(default_factory=dict)
+    n_runs: int = 0
+
+    def arrays(self, candidate: Candidate) -> PlanArrays:
+        """The candidate as the kernel reads it."""
+        by_id: dict[str, ControllerArrays] = {}
+        for i, (model, setting) in enumerate(zip(self.models, candidate, strict=True)):
+            by_id[model.controller.id] = self._controller(i, model, setting)
+        return join_controllers([by_id[c] for c in self.simulator.compiled.heads_of])
+
+    def _controller(self, i: int, model: ControllerModel, setting: Setting) -> ControllerArrays:
+        key = (i, setting.key())
+        if key not in self._arrays:
+            if len(self._arrays) > 50_000:
+                self._arrays.clear()
+            begin_s = self.simulator.begin_s - self.simulator.warmup_s
+            self._arrays[key] = compile_controller(self.simulator.compiled, plan_of(model, setting), begin_s=begin_s)
+        return self._arrays[key]
+
+    def value(self, totals: Totals) -> float:
+        """Objective of one realization. [s/veh]"""
+        weights, veh = self.objective, max(1, totals.veh)
+        return (
+            weights.delay * totals.delay_s + weights.stops * totals.stops + weights.queue_overflow * totals.blocked_s
+        ) / veh
+
+    def values(self, candidates: Sequence[Candidate], realizations: Sequence[int]) -> list[list[float]]:
+        """Objectives of candidates (outer) on realizations (inner). [s/veh]"""
+        self.n_runs += len(candidates) * len(realizations)
+        plans = [self.arrays(candidate) for candidate in candidates]
+        return [[self.value(t) for t in row] for row in self.simulator.run_compiled(plans, realizations)]
+
+
+@dataclass(eq=False)
+class Search:
+    """The state of a climb; `climb` runs it."""
+
+    evaluator: Evaluator
+    neighbourhood: Neighbourhood
+    settings: Settings
+    seed: int
+    best: Candidate = ()
+    best_values: list[float] = field(default_factory=list)
+    rungs: list[Rung] = field(default_factory=list)
+    iterations: int = 0
+    trace: list[tuple[int, str, float]] = field(default_factory=list)
+
+    @property
+    def objective(self) -> float:
+        """Objective of the best candidate so far, mean over the realizations. [s/veh]"""
+        return float(np.mean(self.best_values))
+
+    def start(self) -> None:
+        """Judge the field plan."""
+        self.best = tuple(field_setting(model) for model in self.neighbourhood.models)
+        n = self.evaluator.simulator.n_realizations
+        self.best_values = self.evaluator.values([self.best], range(n))[0]
+
+    def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
+        """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""
+        if not candidates:
+            return False
+        n = self.evaluator.simulator.n_realizations
+        lead = self.iterations % n
+        first = self.evaluator.values(candidates, [lead])
+        # whoever is clearly worse on the first draw is not worth the others
+        hopeful = [i for i, value in enumerate(first) if value[0] < self.best_values[lead] * 1.003]
+        rest = [r for r in range(n) if r != lead]
+        others = self.evaluator.values([candidates[i] for i in hopeful], rest) if rest else [[] for _ in hopeful]
+        winner, winner_values = None, self.best_values
+        for i, values in zip(hopeful, others, strict=True):
+            full = [*values[:lead], first[i][0], *values[lead:]]
+            if np.mean(full) < np.mean(winner_values) - 1e-9:
+                winner, winner_values = i, full
+        if winner is None:
+            return False
+        self.best, self.best_values = candidates[winner], winner_values
+        self.trace.append((self.iterations, name, self.objective))
+        return True
+
+
+def quotas(n_controllers: int) -> dict[str, int]:
+    """Iterations of each rung but the last, which takes all that is left."""
+    n = max(1, n_controllers)
+    return {"offsets": 10 + 4 * n, "splits": 20 + 6 * n, "cycle": 30 + 8 * n}
+
+
+def climb(
+    evaluator: Evaluator,
+    neighbourhood: Neighbourhood,
+    settings: Settings,
+    *,
+    seed: int,
+    iterations: int | None = None,
+    deadline: float | None = None,
+    progress: Callable[[int, str, float], None] | None = None,
+) -> Search:
+    """Climb the ladder until the iterations or the time are used up.
+
+    Parameters
+    ----------
+    iterations : int, optional
+        Batches of candidates to judge.
+    deadline : float, optional
+        On the clock of time.monotonic(). [s]
+    progress : callable, optional
+        Called with (iteration, rung, objective).
+    """
+    search = Search(evaluator, neighbourhood, settings, seed)
+    search.start()
+    quota = quotas(len(neighbourhood.open_controllers()))
+    for rung in RUNGS:
+        before = search.iterations
+        for _ in range(quota.get(rung, 1 << 60)):
+            if iterations is not None and search.iterations >= iterations:
+                break
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            if not neighbourhood.open_controllers() or not _step(search, rung, search.iterations - before):
+                break
+            if progress is not None:
+                progress(search.iterations, rung, search.objective)
+        search.rungs.append(Rung(rung, search.best, search.objective, search.iterations - before))
+    return search
+
+
+def _step(search: Search, rung: str, nth: int) -> bool:
+    """One iteration: a batch of changes of the best candidate; False where the rung has no moves."""
+    rng = np.random.default_rng([search.seed, search.iterations])
+    moves = search.neighbourhood.moves(rung)
+    if not moves:
+        return False
+    if rung == "cycle" and nth == 0 and "cycle" not in search.settings.change.freeze:
+        batch = _common_cycles(search, rng)
+        search.offer(batch, "common cycle")
+    else:
+        batch, names = [], []
+        for _ in range(4 * BATCH):
+            name, move = moves[int(rng.integers(len(moves)))]
+            candidate = move(search.best, rng)
+            for _ in range(int(rng.integers(0, 2)) if candidate is not None else 0):
+                more = moves[int(rng.integers(len(moves)))][1](candidate, rng)
+                candidate = more if more is not None else candidate
+            if candidate is not None:
+                batch.append(candidate)
+                names.append(name)
+            if len(batch) == BATCH:
+                break
+        search.offer(batch, rung)
+    search.iterations += 1
+    return True
+
+
+def _common_cycles(search: Search, rng: np.random.Generator) -> list[Candidate]:
+    """The plan so far, and the field's stages with closed-form splits, in every common cycle."""
+    out = []
+    for cycle in COMMON_CYCLES_S:
+        scaled = search.neighbourhood.in_common_cycle(search.best, cycle, rng)
+        out += [scaled] if scaled is not None else []
+        closed = list(search.best)
+        for at in search.neighbourhood.open_controllers():
+            found = search.neighbourhood.models[at].splits(closed[at].skeleton, cycle)
+            if found is not None and search.neighbourhood.cycle_allowed(at, cycle):
+                closed[at] = Setting(closed[at].skeleton, found[0].copy(), closed[at].offset_s % cycle)
+        out.append(tuple(closed))
+    return out
