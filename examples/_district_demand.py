@@ -13,7 +13,7 @@ from network_data.network import RoadNetwork
 
 ENDS: dict[str, tuple[float, float]] = {
     # where one enters and leaves: weight as a home side, weight as a work side
-    "W": (42, 18), "E": (22, 36), "MillS": (7, 5), "WestN": (5.5, 3.5), "WestS": (6.5, 3.5), "StatN": (0, 9.5),
+    "W": (42, 18), "E": (22, 32), "MillS": (7, 5), "WestN": (5.5, 3.5), "WestS": (6.5, 3.5), "StatN": (0, 9.5),
     "StatS": (9, 0), "EastN": (9, 8), "EastS": (10, 8), "NorthW": (4.5, 3.5), "NorthE": (4, 5), "SouthW": (5, 3.5),
     "SouthE": (5.5, 4.5), "ParkN": (2, 0.8), "ParkS": (3.5, 2.5), "CarPark": (0.8, 5), "Shop": (0.8, 3),
 }  # fmt: skip
@@ -21,11 +21,11 @@ NEAR = {frozenset(p) for p in (("WestN", "NorthW"), ("WestS", "SouthW"), ("ParkN
 """Ends so close to each other that few drive from one to the other through the district."""
 THROUGH = {frozenset(("W", "E")): 2.5, frozenset(("W", "StatN")): 1.3}
 """Ends between which Main Street is the long-distance road: so many times the traffic."""
-DAY_VEH = 56_000.0
+DAY_VEH = 58_000.0
 """Vehicles on an average weekday. [veh]"""
 HOURS_WEEKDAY = (
-    0.45, 0.25, 0.2, 0.2, 0.45, 1.3, 3.6, 7.0, 7.0, 5.4, 5.0, 5.1, 5.4,
-    5.5, 5.7, 6.5, 7.3, 7.4, 6.4, 5.0, 3.7, 2.9, 2.1, 1.15,
+    0.45, 0.25, 0.2, 0.2, 0.45, 1.3, 3.8, 7.7, 7.4, 5.5, 5.0, 5.1, 5.4,
+    5.5, 5.7, 6.2, 6.7, 6.8, 6.0, 5.0, 3.7, 2.9, 2.1, 1.15,
 )  # fmt: skip
 HOURS_SATURDAY = (
     0.9, 0.6, 0.45, 0.35, 0.4, 0.6, 1.2, 2.1, 3.4, 4.9, 6.1, 6.7,

@@ -30,7 +30,7 @@ def draw_faults(sites: list[Loop], n_day: int, seed: int) -> list[Fault]:
     rng = np.random.default_rng([seed, 4])
     cabinet = "S5"
     names = [x.detector for x in sites if not x.detector.startswith(cabinet)]
-    pairs = [(f"{x}.s1", f"{x}.s2") for x in ("M2.E", "M3.E", "M6.W", "M4.E")]
+    pairs = [(f"{x}.s2", f"{x}.s3") for x in ("M2.W", "M3.W", "M5.S", "M6.E")]  # through lane and left bay
     swapped = pairs[int(rng.integers(len(pairs)))]
     free = [x for x in names if x not in swapped]
     chosen = [str(x) for x in rng.choice(free, 8, replace=False)]
@@ -43,7 +43,8 @@ def draw_faults(sites: list[Loop], n_day: int, seed: int) -> list[Fault]:
     ]
     stuck_from_s = int(rng.integers(2, max(3, n_day // 2))) * DAY_S + 11 * 3600
     dead_from_s = int(rng.integers(1, max(2, n_day // 2))) * DAY_S + 3 * 3600
-    pulse_from_s = int(rng.integers(0, n_day)) * DAY_S + 6 * 3600
+    workdays = [day for day in range(n_day) if day % 7 < 5]  # the first day is a Monday
+    pulse_from_s = int(rng.choice(workdays)) * DAY_S + 6 * 3600
     last = whole[1]
     value = int(rng.integers(4, 12))
     out.append(

@@ -63,10 +63,10 @@ PROGRAMS: dict[str, FieldProgram] = {
         _stage("S:srl", 42, walk="WE", all_red_s=2),
     )),
     "M5": FieldProgram(offset_s=78, stages=(
-        _stage("W:lr E:l", 11),
+        _stage("W:lr E:l", 13),
         _stage("W:sr E:sr", 34, walk="NS", all_red_s=2),
-        _stage("N:l S:l", 8),
-        _stage("N:srl S:srl", 29, walk="WE", all_red_s=2),
+        _stage("N:l S:l", 7),
+        _stage("N:srl S:srl", 28, walk="WE", all_red_s=2),
     )),
     "M6": FieldProgram(offset_s=24, stages=(
         _stage("W:l E:l", 8),

@@ -22,7 +22,7 @@ from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import RoadNetwork
 
 FIRST_DAY = dt.date(2026, 4, 13)  # a Monday; no clock change and no holiday in the fortnight
-PEAK_DAY = dt.date(2026, 4, 14)
+PEAK_DAY = dt.date(2026, 4, 23)  # a Thursday like most others
 PEAK_S = (26100, 30600)  # 07:15 to 08:30: the peak hour and a quarter of an hour before it
 
 
