@@ -7,7 +7,8 @@ from typing import Literal
 
 from network_data.plans import ControllerPlan
 
-HeadKind = Literal["vehicle", "bus", "crossing", "dead"]
+HeadKind = Literal["vehicle", "bus", "crossing", "other", "dead"]
+"""`other`: ways of those we do not simulate (cycle tracks, trams), kept clear of like any vehicle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,8 @@ def check_longest_red(judged: Judged) -> Iterator[Finding]:
     """Nobody waits longer for green than the setting, or than today where that is longer."""
     today = ProgramTable(judged.field)
     for head in judged.heads:
+        if head.kind == "dead":
+            continue
         k = head.index
         red_s = judged.table.longest_red_s(k)
         limit_s = max(judged.settings.limits.max_red_s, today.longest_red_s(k))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from network_data.controllers import Controller, HeadKind, SignalHead
 from network_data.errors import NetworkError, PlanError
 from network_data.formats._paths import Point, detach_m
+from network_data.formats._silent import Request, SilentWay, silent_rights
 from network_data.formats.files import iter_xml
 from network_data.formats.sumo_tls import program_of
 from network_data.network import Connection, Crossing, Lane, LaneKind, Link, Node, RoadNetwork
@@ -40,6 +41,7 @@ class _Raw:
     request_of_lane: dict[str, tuple[str, int]] = field(default_factory=dict)  # internal lane → junction, request index
     requests: dict[str, dict[int, tuple[str, str]]] = field(default_factory=dict)  # junction → index → response, foes
     programs: dict[str, list[ControllerPlan]] = field(default_factory=lambda: defaultdict(list))
+    silent: list[SilentWay] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
@@ -73,9 +75,10 @@ def read_sumo_net(path: Path | str) -> RoadNetwork:
         raise NetworkError(str(path), raw.faults)
     crossings, crossing_of_request = _crossings(raw)
     connections, request_of = _connections(raw)
+    indices_of = _indices_of(connections, request_of, crossings, crossing_of_request)
     _rights(raw, connections, request_of, crossings, crossing_of_request)
     connections = _name_classes(connections)
-    controllers = _controllers(raw, connections, crossings)
+    controllers = _controllers(raw, connections, crossings, indices_of)
     if raw.faults:
         raise NetworkError(str(path), raw.faults)
     return RoadNetwork(
@@ -277,15 +280,17 @@ def _connections(raw: _Raw) -> tuple[list[_Fields], dict[tuple[str, int], list[i
         from_lane, to_lane = int(c["fromLane"]), int(c["toLane"])
         way = _way(raw, c.get("via"))
         kinds = {from_link.lanes[from_lane].kind, to_link.lanes[to_lane].kind, *(raw.inside[x][2] for x in way)}
-        if "other" in kinds:
-            continue
         tl = c.get("tl")
         if tl is not None and raw.nodes[from_link.to_node].kind.startswith("rail"):
             tl = None  # level crossings are switched by trains, not by a timing plan
-        for lane in reversed(way):
-            if lane in raw.request_of_lane:
-                by_request[raw.request_of_lane[lane]].append(len(out))
-                break
+        request = next((raw.request_of_lane[lane] for lane in reversed(way) if lane in raw.request_of_lane), None)
+        if "other" in kinds:
+            if tl is not None:
+                text = f"{c['from']}_{from_lane}->{c['to']}_{to_lane}"
+                raw.silent.append(SilentWay(tl, int(c["linkIndex"]), request, text))
+            continue
+        if request is not None:
+            by_request[request].append(len(out))
         out.append(
             {
                 "movement_id": f"{c['from']}>{c['to']}",
@@ -380,7 +385,49 @@ def _name_classes(connections: list[_Fields]) -> list[_Fields]:
     return connections
 
 
-def _controllers(raw: _Raw, connections: list[_Fields], crossings: list[_Fields]) -> dict[str, Controller]:
+def _indices_of(
+    connections: list[_Fields],
+    request_of: dict[Request, list[int]],
+    crossings: list[_Fields],
+    crossing_of_request: dict[Request, int],
+) -> dict[str, dict[Request, set[int]]]:
+    """Controller → request → its link indices there."""
+    out: dict[str, dict[Request, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for request, members in request_of.items():
+        for c in (connections[i] for i in members):
+            if c["controller_id"] is not None:
+                out[c["controller_id"]][request].add(c["link_index"])
+    for request, x in crossing_of_request.items():
+        if crossings[x]["controller_id"] is not None:
+            out[crossings[x]["controller_id"]][request].update(crossings[x]["link_indices"])
+    return out
+
+
+def _with_silent_ways(raw: _Raw, controller: Controller, indices_of: dict[Request, set[int]]) -> Controller:
+    """The controller with the conflicts of signalled ways that are no part of the road network."""
+    ways = [way for way in raw.silent if way.controller_id == controller.id and way.link_index < controller.n_heads]
+    if not ways:
+        return controller
+    conflicts, yields = silent_rights(ways, indices_of, raw.requests)
+    heads = list(controller.heads)
+    for way in ways:
+        head = heads[way.link_index]
+        kind: HeadKind = "other" if head.kind == "dead" else head.kind
+        heads[way.link_index] = replace(head, kind=kind, text=", ".join(filter(None, (head.text, way.text))))
+    return replace(
+        controller,
+        heads=tuple(heads),
+        conflicts=controller.conflicts | conflicts,
+        yields=controller.yields | yields,
+    )
+
+
+def _controllers(
+    raw: _Raw,
+    connections: list[_Fields],
+    crossings: list[_Fields],
+    indices_of: dict[str, dict[Request, set[int]]],
+) -> dict[str, Controller]:
     members: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     walkers: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, c in enumerate(connections):
@@ -393,7 +440,8 @@ def _controllers(raw: _Raw, connections: list[_Fields], crossings: list[_Fields]
     for controller_id in raw.programs:
         by_index, walk = members[controller_id], walkers[controller_id]
         if by_index or walk:
-            out[controller_id] = _controller(raw, controller_id, by_index, walk, connections, crossings)
+            controller = _controller(raw, controller_id, by_index, walk, connections, crossings)
+            out[controller_id] = _with_silent_ways(raw, controller, indices_of.get(controller_id, {}))
     for controller_id in sorted((set(members) | set(walkers)) - set(raw.programs)):
         raw.faults.append(f"controller {controller_id!r} is named by connections but has no <tlLogic>; add its program")
     return out

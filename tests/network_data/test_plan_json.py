@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import network_data.formats.plan_json as plan_json_module
 from network_data.errors import PlanError
@@ -212,6 +214,35 @@ def test_yellow_keeps_its_length_where_the_clearance_is_a_fraction():
     exported, _ = to_sumo(timing(rows), crossroads(), timing(FIELD), "x")
 
     assert [d for d, _ in exported.controllers["c"].intervals[-3:]] == [20.0, 4.0, 2.0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(15, 60), st.floats(3, 5), st.floats(0, 4)).map(lambda x: tuple(round(v, 2) for v in x)),
+        min_size=1,
+        max_size=2,
+    )
+)
+def test_rounding_never_shortens_a_change(stages):
+    """Whatever the fractions: cycle kept, whole seconds, green loses below 2 s, yellow and clearance nothing."""
+    main, side = stages[0], stages[-1]
+    rows = []
+    for (split, yellow, red), greens in ((main, "GrGrrrr"), (side, "rrrrGGr")):
+        states = (greens, greens.replace("G", "y"), "r" * 7)
+        rows += [(d, s) for d, s in zip((split - yellow - red, yellow, red), states, strict=True) if d > 0]
+
+    exported, losses = to_sumo(timing(rows), crossroads(), timing(FIELD), "x")
+
+    plan = exported.controllers["c"]
+    assert plan.cycle_s == main[0] + side[0]
+    assert all(d == int(d) for d, _ in plan.intervals)
+    assert all(0 < lost < 2 for lost in losses.get("c", {}).values())
+    for index, (_, yellow, red) in ((0, main), (4, side)):
+        (shown,) = [w.end_s - w.start_s for w in plan.windows(index) if w.letter == "y"]
+        assert yellow <= shown < yellow + 1
+        (green,) = [w for w in plan.windows(index) if w.letter == "G"]
+        (other,) = [w for w in plan.windows(4 - index) if w.letter == "G"]
+        assert (other.start_s - green.end_s) % plan.cycle_s >= yellow + red - 1e-6
 
 
 def test_equal_neighbours_are_merged_and_ids_set():
