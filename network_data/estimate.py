@@ -20,6 +20,7 @@ from network_data.errors import DemandError
 from network_data.estimate_counts import day_series, measures
 from network_data.estimate_intervals import interval_flows
 from network_data.estimate_period import PeriodFlows, Problem, members, period_flows
+from network_data.estimate_routes import RouteShares
 from network_data.estimate_unknowns import Unknowns, prior_shares, unknowns_of
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
@@ -104,7 +105,7 @@ def estimate_demand(
             f"no detector counted anything in {begin_s:g} to {end_s:g} s; choose --begin and --end within the counts",
         )
     given = spread(turns, first_s, last_s) if turns is not None else {}
-    problem = Problem(unknowns, first_s, last_s, prior_shares(unknowns, plan), found, given)
+    problem = Problem(unknowns, first_s, last_s, prior_shares(unknowns), RouteShares(unknowns, plan), found, given)
     pairs, groups = _pairs(unknowns)
     period = period_flows(problem, groups)
     dispersion = 1.0

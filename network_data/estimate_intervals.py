@@ -23,7 +23,6 @@ def interval_flows(problem: Problem, period: PeriodFlows, dispersion: float) -> 
     """
     unknowns = problem.unknowns
     flow = np.zeros((unknowns.n, len(problem.begin_s)))
-    free = None
     for k in range(len(problem.begin_s)):
         rows = Rows(unknowns.n)
         usual = period.flow * period.pattern[k]
@@ -34,7 +33,7 @@ def interval_flows(problem: Problem, period: PeriodFlows, dispersion: float) -> 
                 rows.add(measure.terms, measure.veh[k], _sd(measure.veh[k], measure.loose) / np.sqrt(trust))
         q, b = normal_equations(rows, np.asarray(rows.sd) ** -2.0)
         own = 1.0 / (0.05 + dispersion * usual + (DRIFT * usual) ** 2)
-        flow[:, k], free = solve_nonnegative(q + sparse.diags(own, format="csc"), b + own * usual, free)
+        flow[:, k] = solve_nonnegative(q + sparse.diags(own, format="csc"), b + own * usual)
     return flow
 
 

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from network_data.demand import Pair
 from network_data.estimate_counts import Measure
+from network_data.estimate_routes import RouteShares
 from network_data.estimate_solve import Rows, normal_equations, solve_nonnegative, variances
 from network_data.estimate_unknowns import Unknowns
 
@@ -22,13 +23,19 @@ COUNT_SD = 0.02
 """Systematic error of a loop, share of its count. [-]"""
 SHARE_TRUST = 3.0
 """A prior turning share is worth as much as having seen so many vehicles turn. [veh]"""
+LOCAL_SHARE = 0.7
 LANE_SPLIT_SD = 0.5
+MIN_THROUGH_VPH = 50.0
+LEAST_SPREAD = 0.03
 RIDGE = 1e-8
 GATE_SD = 0.8
 """Standard error of an unmeasured entry's prior, share of it. [-]"""
+LANE_POWER, SPEED_POWER = 1.7, 2.0
+GATE_FACTOR = 0.7
 MIDWAY_VPH = 6.0
 """Mean flow that begins, or ends, on a link between junctions. [veh/h]"""
 MIDWAY_SHARE = 0.01
+TURN_BACK_SHARE = 0.005
 MIN_TURN_COVER = 0.5
 """Least share of a time that turning counts must cover to stand for it. [-]"""
 
@@ -41,6 +48,7 @@ class Problem:
     begin_s: FLOAT
     end_s: FLOAT
     shares: FLOAT
+    routes: RouteShares
     measures: list[Measure]
     turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]]
 
@@ -71,35 +79,39 @@ def day_pattern(problem: Problem) -> FLOAT:
     return np.asarray(total / total.sum())
 
 
+def gate_weight(unknowns: Unknowns, link_id: str) -> float:
+    """How much traffic a link at the edge usually brings or takes, in units of a common one-lane street. [-]"""
+    link = unknowns.network.links[link_id]
+    n_lane = sum(lane.kind == "general" for lane in link.lanes) or 0.2
+    return float(n_lane**LANE_POWER * (link.speed_mps / 13.9) ** SPEED_POWER)
+
+
 def _gate_prior_veh(problem: Problem, counted: FLOAT) -> dict[str, float]:
-    """What an unmeasured entry link usually brings: the counted links' flow per lane, by the link's kind."""
-    unknowns, links = problem.unknowns, problem.unknowns.network.links
-
-    def weight(link: str) -> float:
-        lanes = sum(lane.kind == "general" for lane in links[link].lanes)
-        return lanes * links[link].speed_mps / 13.9
-
-    flow = {m.name: v for m, v in zip(problem.measures, counted, strict=True) if m.name in links and np.isfinite(v)}
-    weights = sum(weight(link) for link in flow)
-    rate = sum(flow.values()) / weights if weights > 0 else 200.0 * problem.hours
-    return {link: max(rate * weight(link), 1.0) * 0.7 for link in unknowns.gates_in}
+    """What an unmeasured entry link usually brings, scaled by the flow of the links with complete counts."""
+    unknowns = problem.unknowns
+    flow = {
+        m.name: v for m, v in zip(problem.measures, counted, strict=True) if m.name in unknowns.entry and np.isfinite(v)
+    }
+    weights = sum(gate_weight(unknowns, link) for link in flow)
+    rate = sum(flow.values()) / weights if weights > 0 else 150.0 * problem.hours
+    return {link: max(rate * gate_weight(unknowns, link) * GATE_FACTOR, 1.0) for link in unknowns.gates_in}
 
 
-def _share_rows(problem: Problem, rows: Rows, flow: FLOAT) -> None:
+def _share_rows(problem: Problem, rows: Rows, flow: FLOAT, shares: FLOAT) -> None:
     """Turning shares and lane shares near their prior, as far as a few observed vehicles would."""
     unknowns = problem.unknowns
     for link, members in unknowns.turns_out.items():
-        through = max(float(sum(flow[j] for j in members)), 5.0)
+        through = max(float(sum(flow[j] for j in members)) + flow[unknowns.exit[link]], MIN_THROUGH_VPH * problem.hours)
         pairs: dict[Pair, list[int]] = {}
         for j in members:
             pairs.setdefault((link, unknowns.turns[j][2]), []).append(j)
         for own in pairs.values():
-            share = float(sum(problem.shares[j] for j in own))
+            share = float(sum(shares[j] for j in own))
             if len(pairs) > 1:
                 terms = {j: (1.0 if j in own else 0.0) - share for j in members}
-                rows.add(terms, 0.0, through * np.sqrt((share * (1 - share) + 1e-4) / (SHARE_TRUST + 1)))
+                rows.add(terms, 0.0, through * np.sqrt(max(share * (1 - share), LEAST_SPREAD) / (SHARE_TRUST + 1)))
             for j in own if len(own) > 1 else ():
-                part = problem.shares[j] / share if share > 0 else 1 / len(own)
+                part = shares[j] / share if share > 0 else 1 / len(own)
                 terms = {k: (1.0 if k == j else 0.0) - part for k in own}
                 rows.add(terms, 0.0, 1.0 + LANE_SPLIT_SD * max(float(sum(flow[k] for k in own)), 1.0))
 
@@ -123,8 +135,10 @@ def members(unknowns: Unknowns, pair: Pair) -> tuple[int, ...]:
     return unknowns.turns_of_pair[pair]
 
 
-def _midway_cost(problem: Problem, flow: FLOAT) -> FLOAT:
-    """Linear cost of entries and exits between junctions: the inverse of their usual flow. [1/veh]"""
+def _rare_cost(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Linear cost of what is rare, the inverse of its usual flow: trips that begin or end between junctions, and
+    turning back at the edge of the network, where traffic leaves. [1/veh]
+    """
     unknowns = problem.unknowns
     cost = np.zeros(unknowns.n)
     for link in unknowns.links:
@@ -134,6 +148,8 @@ def _midway_cost(problem: Problem, flow: FLOAT) -> FLOAT:
             cost[unknowns.entry[link]] = 1.0 / usual
         if link not in unknowns.gates_out:
             cost[unknowns.exit[link]] = 1.0 / usual
+        else:
+            cost[list(unknowns.turns_out[link])] = 1.0 / (TURN_BACK_SHARE * through + 1.0)
     return cost
 
 
@@ -159,17 +175,21 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
     counted = np.array([_period_count(m, pattern) for m in problem.measures])
     used = np.flatnonzero(np.isfinite(counted))
     gates = _gate_prior_veh(problem, counted)
-    flow = np.full(unknowns.n, float(np.mean(list(gates.values()))) if gates else 100.0)
-    trust, free = np.ones(len(used)), None
+    flow = _first_guess(problem, gates, counted)
+    trust, share_trust = np.ones(len(used)), np.ones(0)
     for _ in range(ROUNDS):
-        rows, n_prior, n_given = _rows(problem, flow, counted, gates)
+        shares = _shares(problem, flow)
+        rows, n_share, n_prior, n_given = _rows(problem, flow, shares, counted, gates)
         weight = np.asarray(rows.sd) ** -2.0
         weight[n_given:] *= trust
+        if len(share_trust):
+            weight[n_share] *= share_trust
         q, b = normal_equations(rows, weight)
-        cost = _midway_cost(problem, flow)
-        flow, free = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost, free)
+        cost = _rare_cost(problem, flow)
+        flow = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost)
         residual = (rows.matrix() @ flow - np.asarray(rows.target)) / np.asarray(rows.sd)
         trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_given:]), 1e-9))
+        share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_share]), 1e-9))
     loose = sparse.diags(np.maximum(cost**2, RIDGE), format="csc")
     blind = np.where(np.arange(len(weight)) < n_prior, weight, 0.0)
     variance = variances(q + loose, groups)
@@ -179,13 +199,57 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
     return PeriodFlows(flow, pattern, variance, variance / np.maximum(prior, 1e-12), every)
 
 
-def _rows(problem: Problem, flow: FLOAT, counted: FLOAT, gates: dict[str, float]) -> tuple[Rows, int, int]:
+def _first_guess(problem: Problem, gates: dict[str, float], counted: FLOAT) -> FLOAT:
+    """Entries and exits as usual, or as counted, before anything is solved."""
+    unknowns = problem.unknowns
+    flow = np.zeros(unknowns.n)
+    for link, usual in gates.items():
+        flow[unknowns.entry[link]] = usual
+    for link in unknowns.gates_out:
+        flow[unknowns.exit[link]] = gate_weight(unknowns, link)
+    for measure, veh in zip(problem.measures, counted, strict=True):
+        if measure.name in unknowns.gates_in and np.isfinite(veh):
+            flow[unknowns.entry[measure.name]] = veh
+    assigned = _assigned(problem, flow)
+    flow[: len(assigned)] = assigned
+    return flow
+
+
+def _assigned(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Trips between the entries and exits found so far, as flows of lane turns. [veh]"""
+    unknowns = problem.unknowns
+    entry_veh = np.array([flow[unknowns.entry[link]] for link in unknowns.links])
+    exit_veh = np.array([flow[unknowns.exit[link]] for link in unknowns.links])
+    assigned = problem.routes.assign(entry_veh, exit_veh)
+    out = np.zeros(len(unknowns.turns))
+    for own, veh in zip(unknowns.turns_of_pair.values(), assigned, strict=True):
+        local = problem.shares[list(own)]
+        out[list(own)] = veh * local / local.sum() if local.sum() > 0 else veh / len(local)
+    return out
+
+
+def _shares(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Prior turning shares: from the assigned trips, with a little of the junction's own. [-]"""
+    shares = _assigned(problem, flow)
+    for own in problem.unknowns.turns_out.values():
+        j = list(own)
+        total = shares[j].sum()
+        own_part = LOCAL_SHARE * total + 1.0
+        shares[j] = (shares[j] + own_part * problem.shares[j]) / (total + own_part)
+    return shares
+
+
+def _rows(
+    problem: Problem, flow: FLOAT, shares: FLOAT, counted: FLOAT, gates: dict[str, float]
+) -> tuple[Rows, slice, int, int]:
     """All equations; the number of those before turning counts, and before loop counts."""
     unknowns = problem.unknowns
     rows = Rows(unknowns.n)
     for link in unknowns.links:
         rows.add(unknowns.balance(link), 0.0, BALANCE_SD_VEH)
-    _share_rows(problem, rows, flow)
+    n_first = len(rows.target)
+    _share_rows(problem, rows, flow, shares)
+    n_share = slice(n_first, len(rows.target))
     for link, usual in gates.items():
         rows.add({unknowns.entry[link]: 1.0}, usual, GATE_SD * usual)
     n_prior = len(rows.target)
@@ -193,4 +257,4 @@ def _rows(problem: Problem, flow: FLOAT, counted: FLOAT, gates: dict[str, float]
     n_given = len(rows.target)
     for i in np.flatnonzero(np.isfinite(counted)):
         rows.add(problem.measures[i].terms, counted[i], float(count_sd(counted[i], problem.measures[i].loose)))
-    return rows, n_prior, n_given
+    return rows, n_share, n_prior, n_given
