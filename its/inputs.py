@@ -14,10 +14,9 @@ from network_data.counts import CountTable, read_counts, select_days
 from network_data.demand import Demand, DemandScenarios
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
-from network_data.estimate import Estimate, demand_from_turns, estimate_demand
+from network_data.estimate import Estimate, estimate_demand
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
-from network_data.quality import prepare_days
 from network_data.turns import TurnTable, read_turns
 
 __all__ = [
@@ -70,6 +69,8 @@ def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -
     if turns is None:
         raise DemandError("demand", "neither counts nor turns are given; give --detectors and --counts, or --turns")
     begin_s, end_s = _period(source, float(turns.begin_s.min()), float(turns.end_s.max()), str(source.turns))
+    from network_data.estimate import demand_from_turns
+
     demand = demand_from_turns(network, turns, begin_s, end_s)
     return LoadedDemand(
         scenarios=_equal([demand]),
@@ -96,7 +97,7 @@ def _from_counts(
     spans = [(float(day.frame["begin_s"].min()), float(day.frame["end_s"].max())) for _, day in days]
     first_s, last_s = min(s for s, _ in spans), max(e for _, e in spans)
     begin_s, end_s = _period(source, first_s, last_s, str(counts_path))
-    prepared, notes = prepare_days([day for _, day in days], detectors, network), list(table.notes)
+    prepared, notes = [day for _, day in days], list(table.notes)
     chosen = _spread(len(days), MAX_SCENARIOS)
     if len(chosen) < len(days):
         labels = ", ".join(days[k][0] for k in chosen)
