@@ -62,7 +62,7 @@ PROGRAMS: dict[str, FieldProgram] = {
         _stage("W:sl E:sr", 48, walk="NS", all_red_s=2),
         _stage("S:srl", 42, walk="WE", all_red_s=2),
     )),
-    "M5": FieldProgram(offset_s=78, stages=(
+    "M5": FieldProgram(offset_s=45, stages=(
         _stage("W:lr E:l", 13),
         _stage("W:sr E:sr", 34, walk="NS", all_red_s=2),
         _stage("N:l S:l", 7),
