@@ -1,0 +1,414 @@
+"""Naive twins: slow, obvious versions of the kernels, written apart from them, to be equal number by number.
+
+`simulate` is the queue simulation on objects: lanes with lists, a dictionary of ticks with a stack of lanes each
+(within a tick the lane entered last acts first, as in the kernel).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import isqrt
+from typing import Any
+
+from sim import _kernels as k
+
+NEVER = 2_000_000_000
+STOP_AND_GO, PERMITTED, PROTECTED = 0, 1, 2
+# what the twin reads of the kernel's tables, by the names of their columns
+LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop")
+CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap")
+CONSTANTS = (
+    "reaction", "start_up", "early", "n_early", "yellow_use", "follow_up", "stop_on_red", "accel", "entry_headway",
+    "entry_loss", "lane_change", "end", "count_from",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class Vehicle:
+    """A vehicle and where it is on its way."""
+
+    number: int
+    depart: int
+    step: int
+    link: int
+    is_bus: bool
+    length_dm: int
+    slots: int
+    pace: int
+    enter: int = 0
+    arrival: int = 0
+    conn: Connection | None = None
+    places: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Lane:
+    """A lane or a waiting place (the row of constants beside what changes)."""
+
+    number: int
+    bit: int = 0
+    free: int = 0
+    drive: int = 0
+    storage: int = 0
+    wave: int = 0
+    spacing: int = 0
+    stop: int = 0
+    blocker: Lane | None = None
+    is_gate: bool = False
+    queue: list[Vehicle] = field(default_factory=list)
+    left_at: list[int | None] = field(default_factory=list)  # per place ever taken: when it was left
+    event: int = NEVER
+    green_end: int = NEVER
+    mode: int = 0
+    yielding: bool = False
+    free_at: int = -NEVER
+    last_arrival: int = -NEVER
+    last_leave: int = -NEVER
+    last_conn: Connection | None = None
+    green_start: int = -NEVER
+    n_green: int = 0
+    waiting: list[Lane] = field(default_factory=list)
+    blocked_from: int | None = None
+    gate_free: int = -NEVER
+
+    @property
+    def head(self) -> Vehicle:
+        """The first in the queue."""
+        return self.queue[0]
+
+    def room_from(self, slots: int) -> int:
+        """From when on `slots` more places are free; NEVER while those who stand there have not left."""
+        needed = len(self.left_at) + min(slots, self.storage) - 1 - self.storage
+        if needed < 0:
+            return -NEVER
+        left = self.left_at[needed]
+        return NEVER if left is None else left + self.wave
+
+
+@dataclass(eq=False)
+class Connection:
+    """A turn from a lane."""
+
+    number: int
+    cross: int
+    place_cross: int
+    loss: int
+    approach: int
+    pace: int
+    speed: int
+    to_mask: int
+    use: int
+    clear_gap: int
+    place: Lane | None = None
+    signal: Signal | None = None
+    foes: list[tuple[Lane, Connection]] = field(default_factory=list)
+
+
+@dataclass
+class Signal:
+    """Cycle, offset and windows (green from, to, yellow, mode, fresh) of a link index."""
+
+    cycle: int
+    offset: int
+    windows: list[tuple[int, int, int, int, int]]
+
+    def next_pass(self, t: int, arrival: int, start_up: int, use: int) -> tuple[int, int, int, int]:
+        """(when, end of that green with the yellow used, mode, start of that green), the earliest from t on."""
+        start = t - (t - self.offset) % self.cycle
+        options = []
+        for lap in (-1, 0, 1, 2):
+            for a, b, yellow, mode, fresh in self.windows:
+                green, end = start + lap * self.cycle + a, start + lap * self.cycle + b + min(yellow, use)
+                go = max(t, green)
+                if fresh and arrival < green + start_up:
+                    go = max(go, green + start_up)
+                if t <= go <= end:
+                    options.append((go, green, end, mode))
+        if not options:
+            return NEVER, NEVER, 0, 0
+        go, green, end, mode = min(options, key=lambda option: option[:2])
+        return go, end, mode, green
+
+
+@dataclass
+class Result:
+    """Totals by name, log rows, and what stood where at the end."""
+
+    totals: dict[str, int]
+    log: list[tuple[int, ...]]
+
+
+class Simulation:
+    """The queue simulation on the tables that the kernel reads."""
+
+    def __init__(self, network: Any, plan: Any, trips: Any, const: Any) -> None:
+        self.const = {name: int(const[getattr(k, name.upper())]) for name in CONSTANTS}
+        self.end = self.const["end"]
+        self._read_network(network, plan)
+        self.route = trips.route.tolist()
+        self.dwell = trips.dwell.tolist()
+        self.vehicles = [
+            Vehicle(n, depart, step, link, bool(bus), length, slots, pace)
+            for n, (depart, step, link, bus, length, slots, pace) in enumerate(trips.vehicle.tolist())
+        ]
+        self.calendar: dict[int, list[Lane]] = defaultdict(list)
+        self.totals = dict.fromkeys(("delay", "stops", "blocked", "done", "entered", "gate_delay"), 0)
+        self.log: list[tuple[int, ...]] = []
+
+    def _read_network(self, network: Any, plan: Any) -> None:
+        rows = network.lane.tolist()
+        self.lanes = [Lane(n, **{name: row[getattr(k, name.upper())] for name in LANE}) for n, row in enumerate(rows)]
+        for lane, row in zip(self.lanes, rows, strict=True):
+            lane.blocker = self.lanes[row[k.BLOCKER]] if row[k.BLOCKER] >= 0 else None
+        windows = [tuple(row) for row in plan.window.tolist()]
+        signals = [Signal(cycle, offset, windows[a:b]) for cycle, offset, a, b in plan.signal.tolist()]
+        rows = network.conn.tolist()
+        self.connections = [
+            Connection(n, **{name: row[getattr(k, name.upper())] for name in CONNECTION}) for n, row in enumerate(rows)
+        ]
+        foes = network.foe.tolist()
+        for connection, row in zip(self.connections, rows, strict=True):
+            connection.place = self.lanes[row[k.PLACE]] if row[k.PLACE] >= 0 else None
+            connection.signal = signals[row[k.SIGNAL]] if row[k.SIGNAL] >= 0 else None
+            connection.foes = [(self.lanes[at], self.connections[c]) for at, c in foes[row[k.FOE0] : row[k.FOE1]]]
+        starts, pairs = network.pair_start.tolist(), network.pair.tolist()
+        self.pairs = [
+            [(self.lanes[lane], self.connections[c] if c >= 0 else None, bool(bus)) for lane, c, bus in pairs[a:b]]
+            for a, b in pairwise(starts)
+        ]
+        self.gates: dict[int, Lane] = {}
+
+    def run(self) -> Result:
+        """All ticks, one after the other."""
+        due = list(self.vehicles)
+        for now in range(self.end):
+            while due and due[0].depart <= now:
+                self._join_gate(due.pop(0), now)
+            stack = self.calendar[now]
+            while stack:
+                self._act(stack.pop(), now)
+        self._close()
+        return Result(self.totals, self.log)
+
+    def _join_gate(self, vehicle: Vehicle, now: int) -> None:
+        gate = self.gates.setdefault(vehicle.link, Lane(-1 - vehicle.link, is_gate=True))
+        gate.queue.append(vehicle)
+        if len(gate.queue) == 1:
+            self._enter(gate, now)
+
+    def _enter(self, lane: Lane, t: int) -> None:
+        """Note in the calendar when a lane's head wants to leave."""
+        lane.event = t
+        if t < self.end:
+            self.calendar[t].append(lane)
+
+    def _plan_head(self, lane: Lane, now: int) -> None:
+        """Set when the head wants to leave: arrived, lane free, signal open."""
+        if not lane.queue:
+            lane.event = NEVER
+            return
+        conn, arrival = lane.head.conn, lane.head.arrival
+        t = max(now, arrival, lane.free_at)
+        lane.green_end, lane.mode = NEVER, PERMITTED
+        if conn is not None and conn.place is not lane:
+            if conn.signal is None:
+                t = max(t, arrival + conn.approach)
+            else:
+                use = self.const["yellow_use"] + conn.use
+                t, lane.green_end, lane.mode, green = conn.signal.next_pass(t, arrival, self.const["start_up"], use)
+                if lane.green_start != green:
+                    lane.green_start, lane.n_green = green, 0
+                if lane.mode == STOP_AND_GO:
+                    t = max(t, arrival + self.const["stop_on_red"])
+        self._enter(lane, t)
+
+    def _act(self, lane: Lane, now: int) -> None:
+        """A lane's head tries to leave."""
+        if lane.is_gate:
+            self._leave_gate(lane, now)
+            return
+        vehicle, conn = lane.head, lane.head.conn
+        if conn is None:
+            self._book(lane, vehicle, now, 0)
+            self._remove(lane, now)
+            self.totals["done"] += 1
+            self._plan_head(lane, now)
+        elif now > lane.green_end:
+            self._plan_head(lane, now)
+        else:
+            self._try_turn(lane, vehicle, conn, now)
+
+    def _leave_gate(self, gate: Lane, now: int) -> None:
+        vehicle = gate.head
+        target, conn = self._choose(vehicle, vehicle.step, None, now)
+        room = max(target.room_from(vehicle.slots), target.gate_free)
+        if room >= NEVER:
+            self._wait_for(gate, target, now)
+            return
+        if room > now:
+            self._enter(gate, room)
+            return
+        if vehicle.depart >= self.const["count_from"]:
+            self.totals["delay"] += now - vehicle.depart + self.const["entry_loss"]
+            self.totals["gate_delay"] += now - vehicle.depart
+        self.totals["entered"] += 1
+        gate.queue.pop(0)
+        target.gate_free = now + self.const["entry_headway"]
+        gate.event = NEVER
+        if gate.queue:
+            self._enter(gate, max(now, gate.head.depart))
+        self._put(vehicle, target, conn, now, now + self.const["entry_loss"], dwells=True)
+
+    def _try_turn(self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int) -> None:
+        inside = conn.place is lane
+        yields = bool(conn.foes) and (inside or lane.mode != PROTECTED)
+        waits_inside = conn.place is not None and not inside and (yields or bool(conn.place.queue))
+        if yields and not waits_inside:
+            clear = self._until_clear(conn, now)
+            if clear is not None:
+                lane.yielding = True
+                self._plan_head(lane, clear)
+                return
+        lane.yielding = False
+        if lane.blocker is not None and lane.blocker.queue and conn.place is not lane.blocker:
+            self._wait_for(lane, lane.blocker, now)
+            return
+        if waits_inside:
+            target, following, step = conn.place, conn, vehicle.step
+        else:
+            step = vehicle.step + 1
+            target, following = self._choose(vehicle, step, conn.to_mask, now)
+        room = target.room_from(vehicle.slots)
+        if room >= NEVER:
+            self._wait_for(lane, target, now)
+            return
+        if room > now:
+            lane.blocked_from = now if lane.blocked_from is None else lane.blocked_from
+            self._plan_head(lane, room)
+            return
+        lost = self._leave(lane, vehicle, conn, now, yields=yields, waits_inside=waits_inside)
+        across = 0 if waits_inside else conn.place_cross if inside else conn.cross
+        vehicle.step = step
+        self._put(vehicle, target, following, now, now + lost + across, dwells=not waits_inside)
+        self._plan_head(lane, now)
+
+    def _leave(
+        self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int, *, yields: bool, waits_inside: bool
+    ) -> int:
+        """Take the head off; returns what it loses beyond the stop line."""
+        if lane.blocked_from is not None:
+            self.totals["blocked"] += now - lane.blocked_from
+            lane.blocked_from = None
+        lost = 0
+        headway = self.const["reaction"] + vehicle.length_dm * conn.pace // 1000
+        if yields and not waits_inside:
+            headway = max(self.const["follow_up"], headway)
+        elif conn.signal is not None and now > vehicle.arrival + 5:
+            lost = self._accelerating(lane.n_green, vehicle, conn) if lane.n_green < 8 else 0
+            if lane.n_green < self.const["n_early"]:
+                headway = max(headway, self.const["early"])
+            lane.n_green += 1
+        lost += 0 if waits_inside else conn.loss
+        lane.free_at = now + headway
+        lane.last_leave, lane.last_conn = now, conn
+        self._book(lane, vehicle, now, lost)
+        self._remove(lane, now)
+        return lost
+
+    def _accelerating(self, nth: int, vehicle: Vehicle, conn: Connection) -> int:
+        """What the nth of a queue loses by accelerating beyond the stop line."""
+        v = conn.speed
+        reached = min(v, isqrt(2 * self.const["accel"] * (10 + nth * vehicle.length_dm)))
+        return 10 * (v - reached) ** 2 // (2 * self.const["accel"] * max(v, 1))
+
+    def _until_clear(self, conn: Connection, t: int) -> int | None:
+        """When the first foe that leaves no gap has passed; None when the way is clear."""
+        for lane, foe in conn.foes:
+            if lane.last_conn is foe and lane.last_leave + 5 > t:
+                return lane.last_leave + 5
+            if lane.yielding or not lane.queue:
+                continue
+            passes = lane.event
+            for n, vehicle in enumerate(lane.queue[:4]):
+                if n:
+                    passes = max(passes + 20, vehicle.arrival)
+                if passes > min(t + conn.clear_gap, lane.green_end):
+                    break
+                if vehicle.conn is foe:
+                    return max(passes, t) + 5
+        return None
+
+    def _choose(self, vehicle: Vehicle, step: int, targets: int | None, now: int) -> tuple[Lane, Connection | None]:
+        """The lane of the next link with fewest vehicles, and the turn from it."""
+        rows = self.pairs[self.route[step]]
+        costs = []
+        for n, (lane, _, bus_only) in enumerate(rows):
+            if bus_only and not vehicle.is_bus:
+                continue
+            cost = len(lane.queue)
+            if targets is not None and not targets >> lane.bit & 1:
+                cost += self.const["lane_change"]
+            if lane.room_from(vehicle.slots) >= NEVER:
+                cost += 10_000
+            if targets is None and lane.gate_free > now:
+                cost += 2
+            costs.append((cost, n))
+        lane, conn, _ = rows[min(costs)[1]]
+        return lane, conn
+
+    def _wait_for(self, lane: Lane, target: Lane, now: int) -> None:
+        lane.event = NEVER
+        target.waiting.append(lane)
+        lane.blocked_from = now if lane.blocked_from is None else lane.blocked_from
+
+    def _put(
+        self, vehicle: Vehicle, lane: Lane, conn: Connection | None, now: int, enter: int, *, dwells: bool
+    ) -> None:
+        """Append a vehicle to a lane's queue."""
+        arrival = enter + lane.drive * vehicle.pace // 1024
+        if self.dwell and dwells:
+            arrival += self.dwell[vehicle.step]
+        arrival = max(arrival, lane.last_arrival + lane.spacing)
+        lane.last_arrival = arrival
+        vehicle.enter, vehicle.arrival, vehicle.conn = enter, arrival, conn
+        vehicle.places = list(range(len(lane.left_at), len(lane.left_at) + min(vehicle.slots, lane.storage)))
+        lane.left_at += [None] * len(vehicle.places)
+        lane.queue.append(vehicle)
+        if len(lane.queue) == 1:
+            self._plan_head(lane, now)
+
+    def _remove(self, lane: Lane, now: int) -> None:
+        """Take the head off and wake those who wait for its place, who came last first."""
+        for place in lane.queue.pop(0).places:
+            lane.left_at[place] = now
+        waiting, lane.waiting = lane.waiting, []
+        for other in reversed(waiting):
+            self._enter(other, now + max(1, lane.wave))
+
+    def _book(self, lane: Lane, vehicle: Vehicle, leave: int, lost: int) -> None:
+        delay = leave + lost - vehicle.enter - lane.free
+        if vehicle.depart >= self.const["count_from"]:
+            self.totals["delay"] += delay
+            self.totals["stops"] += delay > lane.stop
+        conn = vehicle.conn.number if vehicle.conn is not None else -1
+        self.log.append((vehicle.number, lane.number, conn, vehicle.enter, vehicle.arrival, leave, delay, vehicle.step))
+
+    def _close(self) -> None:
+        for lane in self.lanes:
+            if lane.blocked_from is not None:
+                self.totals["blocked"] += self.end - lane.blocked_from
+            for vehicle in lane.queue:
+                if self.end > vehicle.enter + lane.free:
+                    self._book(lane, vehicle, self.end, 0)
+        for gate in self.gates.values():
+            for vehicle in gate.queue:
+                if vehicle.depart >= self.const["count_from"]:
+                    self.totals["delay"] += self.end - vehicle.depart
+                    self.totals["gate_delay"] += self.end - vehicle.depart
+
+
+def simulate(network: Any, plan: Any, trips: Any, const: Any) -> Result:
+    """Run the twin on the kernel's tables."""
+    return Simulation(network, plan, trips, const).run()
