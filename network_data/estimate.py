@@ -8,7 +8,7 @@ The second finds each interval's flows around the period's pattern, with vehicle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +18,20 @@ from network_data.demand import Demand, Pair, Support
 from network_data.detectors import Detector
 from network_data.errors import DemandError
 from network_data.estimate_counts import day_series, measures
+from network_data.estimate_dispersion import dispersion
+from network_data.estimate_held import bring_forward, held_loops
 from network_data.estimate_intervals import interval_flows
 from network_data.estimate_period import PeriodFlows, Problem, members, period_flows
 from network_data.estimate_routes import RouteShares
 from network_data.estimate_unknowns import Unknowns, prior_shares, unknowns_of
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.tables import capped
 from network_data.turns import TurnTable, spread
 
 FLOAT = NDArray[np.float64]
+MAX_INTERVALS = 288
+EXACT_SD_VEH = 0.05
 TRACE_VEH = 0.05
 LOOSE_UP_TO = 0.1
 """A lane's count measures its movement if its loop is so close to the stop line. [-]"""
@@ -95,10 +100,12 @@ def estimate_demand(
     turns : TurnTable, optional
         Turning counts that stand beside the loops as measurements.
     """
-    series = day_series(counts)
+    counted = day_series(counts)
     first_s, last_s = _grid(begin_s, end_s, counts.interval_s)
     unknowns = unknowns_of(network)
-    found = measures(unknowns, detectors, series, first_s, last_s, plan)
+    held = held_loops(network, detectors, counted, begin_s, end_s, plan)
+    series, late_share = bring_forward(counted, held, begin_s, end_s)
+    found = measures(unknowns, detectors, series, first_s, last_s, plan, held)
     if not any(np.isfinite(m.veh).any() for m in found):
         raise DemandError(
             "counts",
@@ -108,10 +115,86 @@ def estimate_demand(
     problem = Problem(unknowns, first_s, last_s, prior_shares(unknowns), RouteShares(unknowns, plan), found, given)
     pairs, groups = _pairs(unknowns)
     period = period_flows(problem, groups)
-    dispersion = 1.0
-    flows = interval_flows(problem, period, dispersion)
-    demand = _demand(problem, period, flows, pairs, groups, dispersion, label)
-    return Estimate(demand, _fits(problem, flows, detectors), (), ())
+    clumping = dispersion(unknowns, detectors, counted, begin_s, end_s)
+    flows = interval_flows(problem, period, clumping)
+    demand = _demand(problem, period, flows, pairs, groups, clumping, label)
+    notes = _notes(problem, demand, held, late_share, detectors)
+    return Estimate(demand, _fits(problem, flows, detectors), (), notes)
+
+
+def _notes(
+    problem: Problem, demand: Demand, held: frozenset[str], late_share: float, detectors: tuple[Detector, ...]
+) -> tuple[str, ...]:
+    """What a reader of the estimate must know."""
+    notes = []
+    if held:
+        notes.append(
+            f"queues stand on {len(held)} loops for most of the period ({', '.join(capped(sorted(held), 'of them'))}): "
+            "their counts are served traffic, taken as the least that the demand can be"
+        )
+    if late_share > 0:
+        notes.append(
+            f"queues still stand at the end of the period: {100 * late_share:.0f} % more vehicles, "
+            "counted until they had gone, are booked within it"
+        )
+    silent = [d.id for d in detectors if not any(d.id in m.detectors for m in problem.measures)]
+    if silent:
+        notes.append(f"{len(silent)} detectors say nothing about this period: {', '.join(capped(silent, 'of them'))}")
+    signalled = {m.pair for m in problem.unknowns.network.movements.values() if m.controller_id is not None}
+    blind = [pair for pair, support in zip(demand.pairs, demand.support, strict=True) if support == "prior"]
+    blind = [pair for pair in blind if pair in signalled]
+    if blind:
+        notes.append(
+            f"no count constrains {len(blind)} of {len(signalled)} signalled movements "
+            "beyond what such streets usually carry"
+        )
+    return tuple(notes)
+
+
+def demand_from_turns(network: RoadNetwork, turns: TurnTable, begin_s: float, end_s: float) -> Demand:
+    """The demand that turning counts alone describe.
+
+    Named pairs are taken as they are. Movements that no row names are filled so that vehicles are conserved on every
+    link; where even that leaves them open, by what such streets usually carry.
+
+    Raises
+    ------
+    DemandError
+        No row lies in the period.
+    """
+    edges = np.unique(np.concatenate([[begin_s, end_s], turns.begin_s, turns.end_s]))
+    edges = edges[(edges >= begin_s) & (edges <= end_s)]
+    if not end_s > begin_s or not ((turns.end_s > begin_s) & (turns.begin_s < end_s)).any():
+        raise DemandError(
+            "--turns", f"has no row in {begin_s:g} to {end_s:g} s; choose --begin and --end within {_span(turns)}"
+        )
+    if len(edges) > MAX_INTERVALS:
+        edges = np.append(np.arange(begin_s, end_s - 1e-6, 300.0), end_s)
+    unknowns = unknowns_of(network)
+    given = spread(turns, edges[:-1], edges[1:])
+    exact = {pair: (veh, np.full_like(veh, EXACT_SD_VEH), covered) for pair, (veh, _, covered) in given.items()}
+    problem = Problem(
+        unknowns, edges[:-1], edges[1:], prior_shares(unknowns), RouteShares(unknowns, None), measures=[], turns=exact
+    )
+    pairs, groups = _pairs(unknowns)
+    period = period_flows(problem, groups)
+    flows = interval_flows(problem, period, 1.0)
+    for pair, (veh, _, covered) in given.items():
+        own = list(members(unknowns, pair))
+        named = covered > 1 - 1e-6
+        total = flows[own].sum(axis=0)
+        share = np.where(total > 0, flows[own] / np.maximum(total, 1e-12), 1 / len(own))
+        flows[own] = np.where(named, share * veh, flows[own])
+    demand = _demand(problem, period, flows, pairs, groups, 1.0, "")
+    sd_veh = demand.sd_veh.copy()
+    for n, pair in enumerate(demand.pairs):
+        if pair in given:
+            sd_veh[n] = np.where(given[pair][2] > 1 - 1e-6, given[pair][1], sd_veh[n])
+    return replace(demand, sd_veh=sd_veh)
+
+
+def _span(turns: TurnTable) -> str:
+    return f"{turns.begin_s.min():g} to {turns.end_s.max():g} s"
 
 
 def _pairs(unknowns: Unknowns) -> tuple[list[Pair], list[tuple[int, ...]]]:
@@ -130,7 +213,7 @@ def _demand(
     flows: FLOAT,
     pairs: list[Pair],
     groups: list[tuple[int, ...]],
-    dispersion: float,
+    clumping: float,
     label: str,
 ) -> Demand:
     """Gather flows by pair; entries and exits between junctions appear where they are more than a trace."""
@@ -138,7 +221,7 @@ def _demand(
     veh = np.array([flows[list(group)].sum(axis=0) for group in groups])
     gates = {("", link) for link in unknowns.gates_in} | {(link, "") for link in unknowns.gates_out}
     keep = [n for n, pair in enumerate(pairs) if ("" not in pair) or pair in gates or veh[n].sum() > TRACE_VEH]
-    chance = dispersion * veh * 0.5 + 0.25
+    chance = clumping * veh * 0.5 + 0.25
     share = veh / np.maximum(veh.sum(axis=1, keepdims=True), 1e-9)
     sd = np.sqrt(chance + period.variance[:, None] * share**2)
     alone = _measured_alone(problem)
@@ -150,7 +233,7 @@ def _demand(
         veh=veh[keep],
         sd_veh=sd[keep],
         support=tuple(support),
-        dispersion=dispersion,
+        dispersion=clumping,
         label=label,
     )
 

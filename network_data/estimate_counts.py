@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,7 @@ def measures(
     begin_s: FLOAT,
     end_s: FLOAT,
     plan: TimingPlan | None,
+    held: frozenset[str] = frozenset(),
 ) -> list[Measure]:
     """Equations from all counted loops: one per loop for its lane, and one per complete cross-section for its link."""
     by_link: dict[str, list[Detector]] = defaultdict(list)
@@ -113,7 +114,7 @@ def measures(
         for section in cross_sections(loops):
             veh = {d.id: booked(series, series.row[d.id], _shift_s(unknowns, d, plan), begin_s, end_s) for d in section}
             out += _section_measures(unknowns, link, section, veh)
-    return out
+    return [replace(m, floor_only=True) if held & set(m.detectors) else m for m in out]
 
 
 def cross_sections(loops: list[Detector]) -> list[list[Detector]]:

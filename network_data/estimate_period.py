@@ -21,17 +21,19 @@ HUBER = 2.5
 BALANCE_SD_VEH = 0.05
 COUNT_SD = 0.02
 """Systematic error of a loop, share of its count. [-]"""
-SHARE_TRUST = 3.0
+SHARE_TRUST = 1.5
 """A prior turning share is worth as much as having seen so many vehicles turn. [veh]"""
 LOCAL_SHARE = 0.7
 LANE_SPLIT_SD = 0.5
 MIN_THROUGH_VPH = 50.0
-LEAST_SPREAD = 0.03
+FLOOR_TRUST = 0.05
+"""Weight of a served count against demand above it. [-]"""
+LEAST_SPREAD = 0.05
 RIDGE = 1e-8
-GATE_SD = 0.8
+GATE_SD = 1.0
 """Standard error of an unmeasured entry's prior, share of it. [-]"""
 LANE_POWER, SPEED_POWER = 1.7, 2.0
-GATE_FACTOR = 0.7
+GATE_FACTOR = 0.8
 MIDWAY_VPH = 6.0
 """Mean flow that begins, or ends, on a link between junctions. [veh/h]"""
 MIDWAY_SHARE = 0.01
@@ -72,8 +74,9 @@ def _period_count(measure: Measure, pattern: FLOAT) -> float:
 
 
 def day_pattern(problem: Problem) -> FLOAT:
-    """Share of the period's traffic in each interval, over all complete measures. [-]"""
+    """Share of the period's traffic in each interval, over all loops and turns that are complete. [-]"""
     complete = [m.veh for m in problem.measures if np.isfinite(m.veh).all()]
+    complete += [veh for veh, _, covered in problem.turns.values() if covered.min() > 1 - 1e-6]
     length_s = problem.end_s - problem.begin_s
     total = np.sum(complete, axis=0) + 1e-3 * length_s if complete else length_s
     return np.asarray(total / total.sum())
@@ -176,6 +179,7 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
     used = np.flatnonzero(np.isfinite(counted))
     gates = _gate_prior_veh(problem, counted)
     flow = _first_guess(problem, gates, counted)
+    floor = np.array([problem.measures[i].floor_only for i in used], dtype=bool)
     trust, share_trust = np.ones(len(used)), np.ones(0)
     for _ in range(ROUNDS):
         shares = _shares(problem, flow)
@@ -189,6 +193,7 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
         flow = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost)
         residual = (rows.matrix() @ flow - np.asarray(rows.target)) / np.asarray(rows.sd)
         trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_given:]), 1e-9))
+        trust[floor & (residual[n_given:] > 0)] *= FLOOR_TRUST
         share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_share]), 1e-9))
     loose = sparse.diags(np.maximum(cost**2, RIDGE), format="csc")
     blind = np.where(np.arange(len(weight)) < n_prior, weight, 0.0)

@@ -1,8 +1,8 @@
 """Turning shares where nothing measures: trips between entries and exits over the fastest ways.
 
 Loops rarely cover every turn. Which turns people make between them follows from where they come from and go to: trips
-from every entry to every exit, as many as enter and leave there, over the fastest ways. That keeps traffic from circling
-a roundabout or going round a block, which turning shares taken junction by junction cannot.
+from every entry to every exit, as many as enter and leave there, over the fastest ways. That keeps traffic from
+circling a roundabout or going round a block, which turning shares taken junction by junction cannot.
 """
 
 from __future__ import annotations

@@ -114,8 +114,8 @@ def unknowns_of(network: RoadNetwork) -> Unknowns:
 def prior_shares(unknowns: Unknowns) -> NDArray[np.float64]:
     """Share of its link's traffic that each lane turn is expected to take, before any count. [-]
 
-    Straight on draws more than turning, a wide and fast street more than a narrow one, a turn with more lanes of its own
-    a little more than one with fewer.
+    Straight on draws more than turning, a wide and fast street more than a narrow one, a turn with more lanes of its
+    own a little more than one with fewer.
     """
     network = unknowns.network
     direction = {(c.from_link, c.to_link): c.direction for c in network.connections}

@@ -1,0 +1,379 @@
+"""What is wrong with counts, detector by detector and day by day, and what stands in for what is wrong.
+
+Nothing is dropped silently: every verdict names its rule, the intervals and what was put in their place.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from network_data.counts import CountTable
+from network_data.detectors import Detector
+from network_data.estimate_counts import cross_sections
+from network_data.network import RoadNetwork
+
+FLOAT = NDArray[np.float64]
+BOOL = NDArray[np.bool_]
+Code = Literal["missing", "negative", "impossible", "stuck", "dead", "level", "drift", "swapped"]
+
+LEAST_HEADWAY_S = 1.5
+"""No lane passes more than a vehicle in so many seconds for long. [s]"""
+CLUMP_VEH = 3.0
+STUCK_FROM_VEH = 5.0
+STUCK_RUN_S = 1800.0
+STUCK_RUN = 4
+"""A count of at least so many vehicles that stays the same so long, and so many times, is stuck."""
+DEAD_RUN_S = 3600.0
+DEAD_USUAL_VPH = 40.0
+"""No vehicle for so long where usually at least so many an hour pass: dead."""
+LEVEL_LOW, LEVEL_HIGH = 0.4, 2.5
+"""A day's total beyond these multiples of the loop's usual day is a level break. [-]"""
+DRIFT = 0.25
+"""Change over all days beyond which a steady trend against all other loops is drift. [-]"""
+DRIFT_FIT = 0.8
+"""How much of a loop's day-to-day change the trend must explain to be called drift. [-]"""
+DRIFT_DAYS = 6
+SWAP_FROM = 1.3
+"""Neighbouring lanes must usually differ by such a factor for a swap to show. [-]"""
+GAP_INTERVALS = 3
+"""Longest gap filled from the intervals around it where there is no other day. """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One rule that one detector broke on one day.
+
+    `n_interval` intervals from `begin_s` to `end_s` are concerned, of which `n_repaired` got a stand-in (`repair` says
+    from where); the rest counts as missing.
+    """
+
+    detector: str
+    day: date | None
+    code: Code
+    n_interval: int
+    begin_s: float
+    end_s: float
+    n_repaired: int
+    repair: str
+    text: str
+
+
+@dataclass
+class _Days:
+    """All days as one block, detectors by days by intervals; `verdict_of` holds the rule each bad value broke."""
+
+    detectors: tuple[str, ...]
+    begin_s: FLOAT  # (K,)
+    interval_s: float
+    veh: FLOAT  # (D, N, K)
+    raw: FLOAT
+    code: NDArray[np.int8]  # (D, N, K), 0 good
+    source: NDArray[np.int8]  # (D, N, K), 0 as read
+    days: list[date | None]
+
+
+CODES: tuple[Code, ...] = ("missing", "negative", "impossible", "stuck", "dead", "level", "drift", "swapped")
+SOURCES = (
+    "",
+    "other days",
+    "loops of the same link",
+    "the intervals around it",
+    "its own earlier level",
+    "its neighbour",
+)
+
+
+def check_counts(counts: CountTable, detectors: tuple[Detector, ...], network: RoadNetwork) -> tuple[Verdict, ...]:
+    """Verdicts on one day's counts; rules that need other days keep silent."""
+    return prepare_days([("", counts)], detectors, network)[1]
+
+
+def prepare_days(
+    day_tables: list[tuple[str, CountTable]], detectors: tuple[Detector, ...], network: RoadNetwork
+) -> tuple[list[tuple[str, CountTable]], tuple[Verdict, ...]]:
+    """Check days against the rules and against each other, and repair them.
+
+    Parameters
+    ----------
+    day_tables : list of (label, CountTable)
+        As `select_days` gives them.
+
+    Returns
+    -------
+    day_tables : list of (label, CountTable)
+        The same days; `frame` has a further column `repaired`, and a row for every detector and interval. What could
+        not be repaired is NaN.
+    verdicts : tuple of Verdict
+    """
+    days = _block(day_tables)
+    sections = _sections(detectors, network, days)
+    _check_values(days)
+    _check_runs(days)
+    if len(days.days) > 1:
+        _check_swapped(days, sections)
+        _check_days(days)
+    _repair(days, sections)
+    tables = [(label, _table(days, n, table)) for n, (label, table) in enumerate(day_tables)]
+    return tables, tuple(_verdicts(days))
+
+
+def _block(day_tables: list[tuple[str, CountTable]]) -> _Days:
+    names = tuple(dict.fromkeys(name for _, table in day_tables for name in table.frame["detector"].cat.categories))
+    begin_s = np.unique(np.concatenate([np.round(table.frame["begin_s"].to_numpy(), 3) for _, table in day_tables]))
+    interval_s = day_tables[0][1].interval_s
+    row = {name: i for i, name in enumerate(names)}
+    veh = np.full((len(names), len(day_tables), len(begin_s)), np.nan)
+    for n, (_, table) in enumerate(day_tables):
+        frame = table.frame
+        i = np.array([row[name] for name in frame["detector"].cat.categories], dtype=np.int64)
+        at = np.searchsorted(begin_s, np.round(frame["begin_s"].to_numpy(), 3))
+        usual = np.isclose((frame["end_s"] - frame["begin_s"]).to_numpy(), interval_s, atol=0.5)
+        veh[i[frame["detector"].cat.codes.to_numpy()[usual]], n, at[usual]] = frame["veh"].to_numpy()[usual]
+    days = [table.days[0] if table.days else None for _, table in day_tables]
+    empty = np.zeros(veh.shape, dtype=np.int8)
+    return _Days(names, begin_s, interval_s, veh, veh.copy(), empty, empty.copy(), days)
+
+
+def _sections(detectors: tuple[Detector, ...], network: RoadNetwork, days: _Days) -> list[list[int]]:
+    """Cross-sections of counted loops, as rows of the block."""
+    row = {name: i for i, name in enumerate(days.detectors)}
+    by_link: dict[str, list[Detector]] = defaultdict(list)
+    for detector in detectors:
+        if detector.id in row and detector.link_id in network.links:
+            by_link[detector.link_id].append(detector)
+    return [[row[d.id] for d in section] for loops in by_link.values() for section in cross_sections(loops)]
+
+
+def _mark(days: _Days, bad: BOOL, code: Code) -> None:
+    """Note the rule where no earlier one was broken; the value counts as missing from here on."""
+    new = bad & (days.code == 0)
+    days.code[new] = CODES.index(code) + 1
+    days.veh[new] = np.nan
+
+
+def _check_values(days: _Days) -> None:
+    most = days.interval_s / LEAST_HEADWAY_S + CLUMP_VEH
+    _mark(days, np.isnan(days.veh), "missing")
+    _mark(days, days.veh < 0, "negative")
+    _mark(days, days.veh > most, "impossible")
+
+
+def _check_runs(days: _Days) -> None:
+    """Counts that stay the same, and silence where traffic usually is."""
+    steps = max(int(np.ceil(STUCK_RUN_S / days.interval_s)), STUCK_RUN)
+    same = np.diff(days.veh, axis=2, prepend=np.nan) == 0
+    _mark(days, _in_runs(same, steps - 1, with_first=True) & (days.veh >= STUCK_FROM_VEH), "stuck")
+    if len(days.days) < 2:
+        return
+    usual = _median(days.veh, axis=1)[:, None, :]
+    busy = usual >= DEAD_USUAL_VPH * days.interval_s / 3600
+    silent = (days.veh == 0) & busy
+    steps = max(int(np.ceil(DEAD_RUN_S / days.interval_s)), 2)
+    _mark(days, _in_runs(silent, steps, with_first=False), "dead")
+
+
+def _in_runs(flag: BOOL, least: int, *, with_first: bool) -> BOOL:
+    """Where a flag holds at least so many times in a row along the last axis; optionally with the value before."""
+    length = np.zeros(flag.shape, dtype=np.int64)
+    count = np.zeros(flag.shape[:-1], dtype=np.int64)
+    for k in range(flag.shape[-1]):
+        count = (count + 1) * flag[..., k]
+        length[..., k] = count
+    out = np.zeros(flag.shape, dtype=bool)
+    inside = np.zeros(flag.shape[:-1], dtype=bool)
+    for k in range(flag.shape[-1] - 1, -1, -1):
+        inside = (length[..., k] >= least) | (inside & flag[..., k])
+        out[..., k] = inside
+    if with_first:
+        out[..., :-1] |= out[..., 1:]
+    return out
+
+
+def _median(value: FLOAT, axis: int) -> FLOAT:
+    """Median of the finite values, NaN where there are none."""
+    ordered = np.sort(value, axis=axis)
+    n = np.isfinite(ordered).sum(axis=axis, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(n - 1, 0) // 2, axis=axis)
+    high = np.take_along_axis(ordered, np.minimum(n // 2, ordered.shape[axis] - 1), axis=axis)
+    return np.asarray(np.where(n > 0, (low + high) / 2, np.nan).squeeze(axis=axis))
+
+
+def _day_levels(days: _Days) -> FLOAT:
+    """Each detector's day as a multiple of its usual day, relative to all others' that day, shape (D, N). [-]"""
+    usual = _median(days.veh, axis=1)
+    both = np.isfinite(days.veh) & np.isfinite(usual)[:, None, :]
+    seen = np.where(both, days.veh, 0.0).sum(axis=2)
+    expected = np.where(both, usual[:, None, :], 0.0).sum(axis=2)
+    level = np.where((expected > 0) & (both.sum(axis=2) >= 4), seen / np.maximum(expected, 1e-9), np.nan)
+    network_level = _median(level, axis=0)
+    return level / np.where(network_level > 0, network_level, 1.0)[None, :]
+
+
+def _check_days(days: _Days) -> None:
+    """Days on which a loop's level breaks, and loops that drift away from all others."""
+    level = _day_levels(days)
+    usual_vph = _median(days.veh.reshape(len(days.detectors), -1), axis=1) * 3600 / days.interval_s
+    odd = ((level < LEVEL_LOW) | (level > LEVEL_HIGH)) & (usual_vph >= DEAD_USUAL_VPH / 4)[:, None]
+    _mark(days, np.broadcast_to(odd[:, :, None], days.veh.shape), "level")
+    for i in np.flatnonzero(np.isfinite(level).sum(axis=1) >= DRIFT_DAYS).tolist():
+        at = np.flatnonzero(np.isfinite(level[i]) & ~odd[i])
+        if len(at) < DRIFT_DAYS:
+            continue
+        slope, start = np.polyfit(at, level[i, at], 1)
+        trend = start + slope * np.arange(level.shape[1])
+        spread = float(((level[i, at] - level[i, at].mean()) ** 2).sum())
+        left = float(((level[i, at] - trend[at]) ** 2).sum())
+        if abs(slope) * (at[-1] - at[0]) > DRIFT and left < (1 - DRIFT_FIT) * spread and trend[at].min() > 0.1:
+            _undo_drift(days, i, at, trend)
+
+
+def _undo_drift(days: _Days, i: int, at: NDArray[np.int64], trend: FLOAT) -> None:
+    """Bring a drifting loop back to the level of its first days."""
+    for n in at:
+        good = np.isfinite(days.veh[i, n])
+        days.veh[i, n, good] *= trend[at[0]] / trend[n]
+        days.code[i, n, good] = CODES.index("drift") + 1
+        days.source[i, n, good] = 4
+
+
+def _check_swapped(days: _Days, sections: list[list[int]]) -> None:
+    """Days on which two loops of a cross-section trade places: their usual ratio is turned round."""
+    for section in sections:
+        for a, b in combinations(section, 2):
+            total = np.nansum(days.veh[[a, b]], axis=2) + 1.0
+            ratio = np.log(total[0] / total[1])
+            usual = float(np.median(ratio))
+            if abs(usual) < np.log(SWAP_FROM):
+                continue
+            for n in np.flatnonzero(np.abs(ratio + usual) < 0.4 * abs(usual)):
+                days.veh[[a, b], n] = days.veh[[b, a], n]
+                days.code[[a, b], n] = np.where(
+                    days.code[[a, b], n] == 0, CODES.index("swapped") + 1, days.code[[a, b], n]
+                )
+                days.source[[a, b], n] = 5
+
+
+def _repair(days: _Days, sections: list[list[int]]) -> None:
+    """Fill what is missing: from other days, from the other loops of the link, from the intervals around it."""
+    if len(days.days) > 1:
+        _fill(days, _from_days(days), 1)
+    _fill(days, _from_neighbours(days, sections), 2)
+    _fill(days, _from_around(days), 3)
+
+
+def _fill(days: _Days, value: FLOAT, source: int) -> None:
+    new = np.isnan(days.veh) & np.isfinite(value)
+    days.veh[new] = value[new]
+    days.source[new] = source
+
+
+def _from_days(days: _Days) -> FLOAT:
+    """The usual count at that time of the same kind of day, scaled by how busy the day is."""
+    weekday = [day.weekday() if day is not None else 0 for day in days.days]
+    kind = np.array([min(max(w - 4, 0), 2) for w in weekday])  # Monday to Friday, Saturday, Sunday
+    out = np.full(days.veh.shape, np.nan)
+    for one in np.unique(kind):
+        same = np.flatnonzero(kind == one)
+        usual = _median(days.veh[:, same], axis=1)
+        for n in same:
+            both = np.isfinite(days.veh[:, n]) & np.isfinite(usual)
+            expected = float(usual[both].sum())
+            busy = float(days.veh[:, n][both].sum()) / expected if expected > 0 else 1.0
+            out[:, n] = usual * busy
+    return out
+
+
+def _from_neighbours(days: _Days, sections: list[list[int]]) -> FLOAT:
+    """The other loops of the cross-section, at their usual ratio on the same day."""
+    out = np.full(days.veh.shape, np.nan)
+    for section in sections:
+        for i in section:
+            others = [j for j in section if j != i]
+            if not others:
+                continue
+            beside = days.veh[others].sum(axis=0)
+            both = np.isfinite(beside) & np.isfinite(days.veh[i])
+            whole = np.where(both, beside, 0.0).sum(axis=1)
+            own = np.where(both, days.veh[i], 0.0).sum(axis=1)
+            ratio = np.where((whole > 0) & (both.sum(axis=1) >= 4), own / np.maximum(whole, 1e-9), np.nan)
+            out[i] = ratio[:, None] * beside
+    return out
+
+
+def _from_around(days: _Days) -> FLOAT:
+    """A straight line over short gaps."""
+    frame = pd.DataFrame(days.veh.reshape(-1, days.veh.shape[2]).T)
+    line = frame.interpolate(limit_area="inside").to_numpy().T.reshape(days.veh.shape)
+    long_gap = _in_runs(np.isnan(days.veh), GAP_INTERVALS + 1, with_first=False)
+    return np.where(long_gap, np.nan, line)
+
+
+def _table(days: _Days, n: int, table: CountTable) -> CountTable:
+    """One repaired day as a count table: every detector and interval has a row."""
+    shape = days.veh[:, n].shape
+    codes = np.repeat(np.arange(shape[0]), shape[1])
+    begin_s = np.tile(days.begin_s, shape[0])
+    frame = pd.DataFrame(
+        {
+            "detector": pd.Categorical.from_codes(codes, categories=pd.Index(days.detectors, dtype=object)),
+            "day": table.frame["day"].iloc[0],
+            "begin_s": begin_s,
+            "end_s": begin_s + days.interval_s,
+            "veh": days.veh[:, n].ravel(),
+            "repaired": (days.source[:, n] > 0).ravel(),
+        }
+    )
+    rest = table.frame[["detector", "begin_s", "occupancy_pct", "speed_mps"]].astype({"detector": object})
+    rest = rest.assign(begin_s=np.round(rest["begin_s"], 3))
+    frame = frame.astype({"detector": object}).merge(rest, on=["detector", "begin_s"], how="left")
+    frame["detector"] = pd.Categorical(frame["detector"], categories=pd.Index(days.detectors, dtype=object))
+    return replace(table, frame=frame)
+
+
+def _verdicts(days: _Days) -> list[Verdict]:
+    out = []
+    for number, code in enumerate(CODES, start=1):
+        where = days.code == number
+        for i, n in np.argwhere(where.any(axis=2)):
+            at = np.flatnonzero(where[i, n])
+            sources = days.source[i, n, at]
+            used = sorted({SOURCES[s] for s in sources if s > 0})
+            out.append(
+                Verdict(
+                    detector=days.detectors[i],
+                    day=days.days[n],
+                    code=code,
+                    n_interval=len(at),
+                    begin_s=float(days.begin_s[at[0]]),
+                    end_s=float(days.begin_s[at[-1]] + days.interval_s),
+                    n_repaired=int((sources > 0).sum()),
+                    repair=", ".join(used),
+                    text=REASONS[code](days.raw[i, n, at]),
+                )
+            )
+    return out
+
+
+def _range(value: FLOAT) -> str:
+    return f"{value.min():g}" if value.min() == value.max() else f"{value.min():g} to {value.max():g}"
+
+
+REASONS: dict[Code, Callable[[FLOAT], str]] = {
+    "missing": lambda _: "no count",
+    "negative": lambda value: f"counts below 0: {_range(value)}",
+    "impossible": lambda value: f"{_range(value)} vehicles in one interval on one lane, more than can pass",
+    "stuck": lambda value: f"the count stays the same, {_range(value)}",
+    "dead": lambda _: "no vehicle where traffic usually is",
+    "level": lambda _: "the day's level is far from the loop's usual one while other loops are as usual",
+    "drift": lambda _: "the level drifts from day to day against all other loops",
+    "swapped": lambda _: "counts look like those of the neighbouring lane, and the other way round",
+}
