@@ -1,0 +1,302 @@
+"""The parts of the report about the whole network: headline, today, ladder, assumptions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from its.report.charts import Change, Dot, change_chart, ladder_chart, mini_bars, scatter
+from its.report.data import ReportData, as_list, as_mapping, as_number
+from its.report.names import Names, clock, short
+from its.report.signals import changes_of
+
+GEH_LIMIT = 5.0
+NO_CROSSINGS = "no crossings in the input, not fit for a street with pedestrians"
+SUPPORT = {
+    "measured": "measured: counted on its own",
+    "implied": "implied: follows from counts around it",
+    "prior": "prior: nothing counted constrains it; usual turning shares",
+}
+MOST_GAINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first lines of the report."""
+
+    delay_before_s: float
+    delay_after_s: float
+    change: float | None
+    n_signals: int
+    veh: float
+    period: str
+    days: str
+    checks: str
+    checks_ok: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorRow:
+    """Counted against simulated at one detector, under the field plan."""
+
+    detector: str
+    place: str
+    counted_veh: float | None
+    simulated_veh: float | None
+    geh: float | None
+    ok: bool
+    repaired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """Does the model reproduce today?"""
+
+    rows: tuple[DetectorRow, ...]
+    n_ok: int
+    n_judged: int
+    geh_limit: float
+    chart: Markup | None
+    signals: tuple[tuple[str, str, float | None, bool, str], ...]  # id, streets, share ok, unproven, text
+
+
+@dataclass(frozen=True, slots=True)
+class LadderRow:
+    """One signal (or the network) over the steps."""
+
+    id: str
+    streets: str
+    delay_s: tuple[float | None, ...]
+    stops: tuple[float | None, ...]
+    queue_veh: tuple[float | None, ...]
+    cycle_s: tuple[float | None, ...]
+    bars: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """What each step brings."""
+
+    steps: tuple[str, ...]
+    chart: Markup
+    total: LadderRow
+    signals: tuple[LadderRow, ...]
+
+
+def headline(data: ReportData) -> Headline:
+    """Delay today and then, for whom, when, and whether the plan passed its checks."""
+    before, after = data.before.network, data.after.network
+    period, checks = data.part("period"), [as_mapping(c) for c in data.rows("checks")]
+    failed = [str(c.get("rule")) for c in checks if not c.get("ok", c.get("passed", True))]
+    text = f"All {len(checks)} safety checks passed." if checks else "No safety check is recorded for this plan."
+    if failed:
+        text = f"{len(failed)} of {len(checks)} safety checks failed: {', '.join(failed)}."
+    return Headline(
+        delay_before_s=before.delay_s_per_veh,
+        delay_after_s=after.delay_s_per_veh,
+        change=(after.delay_s_per_veh - before.delay_s_per_veh) / before.delay_s_per_veh
+        if before.delay_s_per_veh > 0
+        else None,
+        n_signals=len(data.plan.controllers),
+        veh=before.veh,
+        period=f"{clock(as_number(period.get('begin_s')))}–{clock(as_number(period.get('end_s')))}" if period else "",
+        days=_days(period),
+        checks=text,
+        checks_ok=bool(checks) and not failed,
+        warnings=(NO_CROSSINGS,) if _lacks_crossings(data) else (),
+    )
+
+
+def _days(period: Mapping[str, Any]) -> str:
+    days = period.get("days")
+    if isinstance(days, str):
+        return days
+    listed = [str(day) for day in as_list(days)]
+    return ", ".join(listed) if len(listed) <= 3 else f"{listed[0]} … {listed[-1]} ({len(listed)} days)"
+
+
+def _lacks_crossings(data: ReportData) -> bool:
+    """Where no crossing is signalled and none is assumed; or where the job noted it."""
+    if any("no crossings" in str(note) for note in data.rows("notes")):
+        return True
+    assumed = as_mapping(data.part("settings").get("rules")).get("pedestrians") == "assume"
+    return not assumed and not any(x.controller_id is not None for x in data.network.crossings)
+
+
+def today(data: ReportData, names: Names) -> Today:
+    """Every detector, misses first."""
+    part = data.part("today")
+    limit = as_number(part.get("geh_limit")) or GEH_LIMIT
+    rows = [_detector(as_mapping(row), limit) for row in as_list(part.get("detectors"))]
+    rows.sort(key=lambda r: (r.ok, -(r.geh or 0.0), r.detector))
+    dots = [
+        Dot(r.detector, r.counted_veh / data.period_h, r.simulated_veh / data.period_h, r.ok)
+        for r in rows
+        if r.counted_veh is not None and r.simulated_veh is not None
+    ]
+    judged = [r for r in rows if r.counted_veh is not None]
+    signals = []
+    for controller_id, value in as_mapping(part.get("signals")).items():
+        one = as_mapping(value)
+        unproven, share, text = bool(one.get("unproven")), as_number(one.get("share_ok")), str(one.get("text") or "")
+        signals.append((str(controller_id), names.signal(str(controller_id)), share, unproven, text))
+    signals.sort(key=lambda s: not s[3])
+    return Today(
+        rows=tuple(rows),
+        n_ok=sum(r.ok for r in judged),
+        n_judged=len(judged),
+        geh_limit=limit,
+        chart=scatter(dots, limit) if dots else None,
+        signals=tuple(signals),
+    )
+
+
+def _detector(row: Mapping[str, Any], limit: float) -> DetectorRow:
+    geh = as_number(row.get("geh"))
+    link, lane = row.get("link"), row.get("lane")
+    counted = as_number(row.get("counted_veh"))
+    return DetectorRow(
+        detector=str(row.get("detector", "?")),
+        place="" if link is None else f"{link} lane {lane}" if lane is not None else str(link),
+        counted_veh=counted,
+        simulated_veh=as_number(row.get("simulated_veh")),
+        geh=geh,
+        ok=bool(row.get("ok", geh is None or geh <= limit)) or counted is None,
+        repaired=bool(row.get("repaired")),
+    )
+
+
+def ladder(data: ReportData, names: Names) -> Ladder:
+    """The steps of run.json; without them, the field plan and the new plan as measured."""
+    rungs = [as_mapping(rung) for rung in data.rows("ladder")] or _measured_rungs(data)
+    steps = tuple(str(rung.get("step", "?")) for rung in rungs)
+    ids = list(dict.fromkeys(c for rung in rungs for c in as_mapping(rung.get("signals"))))
+    per_signal = [[as_mapping(as_mapping(rung.get("signals")).get(c)) for rung in rungs] for c in ids]
+    delays = [as_number(cell.get("delay_s_per_veh")) for cells in per_signal for cell in cells]
+    most = max((d for d in delays if d is not None), default=0.0)
+    total = _ladder_row("", "", rungs, max((as_number(r.get("delay_s_per_veh")) or 0.0 for r in rungs), default=0.0))
+    return Ladder(
+        steps=steps,
+        chart=ladder_chart([(name, d) for name, d in zip(steps, total.delay_s, strict=True) if d is not None]),
+        total=total,
+        signals=tuple(
+            _ladder_row(c, names.signal(c), cells, most) for c, cells in zip(ids, per_signal, strict=True)
+        ),
+    )
+
+
+def _measured_rungs(data: ReportData) -> list[Mapping[str, Any]]:
+    rungs: list[Mapping[str, Any]] = []
+    for step, measures in (("field plan", data.before), ("new plan", data.after)):
+        areas = {
+            c: {
+                "delay_s_per_veh": a.delay_s_per_veh,
+                "stops_per_veh": a.stops_per_veh,
+                "queue_max_veh": a.queue_max_veh,
+                "cycle_s": measures.cycle_s.get(c),
+            }
+            for c, a in measures.signals.items()
+        }
+        whole = measures.network
+        rungs.append(
+            {
+                "step": step,
+                "delay_s_per_veh": whole.delay_s_per_veh,
+                "stops_per_veh": whole.stops_per_veh,
+                "queue_max_veh": whole.queue_max_veh,
+                "signals": areas,
+            }
+        )
+    return rungs
+
+
+def _ladder_row(controller_id: str, streets: str, cells: list[Mapping[str, Any]], most: float) -> LadderRow:
+    columns = {
+        name: tuple(as_number(cell.get(name)) for cell in cells)
+        for name in ("delay_s_per_veh", "stops_per_veh", "queue_max_veh", "cycle_s")
+    }
+    return LadderRow(
+        id=controller_id,
+        streets=streets,
+        delay_s=columns["delay_s_per_veh"],
+        stops=columns["stops_per_veh"],
+        queue_veh=columns["queue_max_veh"],
+        cycle_s=columns["cycle_s"],
+        bars=mini_bars(columns["delay_s_per_veh"], most),
+    )
+
+
+def network_changes(data: ReportData, names: Names) -> Markup | None:
+    """The movements of all signals that gain and pay most."""
+    changes = []
+    for controller_id in data.network.controllers:
+        for change in changes_of(data, names, controller_id):
+            label = f"{short(controller_id, 18)}: {change.label}"
+            changes.append(Change(label, change.full, change.before, change.after))
+    gains = sorted((c for c in changes if c.change < 0), key=lambda c: c.change)[:MOST_GAINS]
+    pays = sorted((c for c in changes if c.change > 0), key=lambda c: c.change)[-MOST_GAINS:]
+    return change_chart([*gains, *pays], "Movements that gain and pay most") if gains or pays else None
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How much of the traffic stands on counts."""
+
+    kind: str
+    text: str
+    n_movements: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class DemandRow:
+    """A movement's demand with its standard error. [veh/h]"""
+
+    label: str
+    veh_per_h: float | None
+    sd_veh_per_h: float | None
+    support: str
+
+
+def demand(data: ReportData, names: Names) -> tuple[list[Support], list[DemandRow]]:
+    """What supports the demand, summed up and per movement; the largest flow without a count first."""
+    rows = [as_mapping(row) for row in as_list(data.part("demand").get("movements"))]
+    flow: dict[str, float] = defaultdict(float)
+    count: dict[str, int] = defaultdict(int)
+    shown = []
+    for row in rows:
+        kind = str(row.get("support", "?"))
+        veh = as_number(row.get("veh_per_h"))
+        flow[kind] += veh or 0.0
+        count[kind] += 1
+        shown.append(DemandRow(_pair(row, names), veh, as_number(row.get("sd_veh_per_h")), kind))
+    whole = sum(flow.values()) or 1.0
+    order = {kind: n for n, kind in enumerate(("prior", "implied", "measured"))}
+    shown.sort(key=lambda r: (order.get(r.support, 9), -(r.veh_per_h or 0.0), r.label))
+    kinds = [kind for kind in SUPPORT if kind in count] + sorted(set(count) - set(SUPPORT))
+    return [Support(kind, SUPPORT.get(kind, kind), count[kind], flow[kind] / whole) for kind in kinds], shown
+
+
+def _pair(row: Mapping[str, Any], names: Names) -> str:
+    start, end = str(row.get("from_link") or ""), str(row.get("to_link") or "")
+    if not start:
+        return f"enters on {end}"
+    return f"{start} > {end}" if end else f"ends on {start}"
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested groups as rows of a table: dotted name and text."""
+    if isinstance(value, Mapping):
+        return [row for key, item in value.items() for row in flat(item, f"{prefix}.{key}" if prefix else str(key))]
+    if isinstance(value, list | tuple):
+        if any(isinstance(item, Mapping | list | tuple) for item in value):
+            return [row for n, item in enumerate(value, start=1) for row in flat(item, f"{prefix} {n}")]
+        return [(prefix, ", ".join(str(item) for item in value) or "none")]
+    if isinstance(value, float):
+        return [(prefix, f"{value:g}")]
+    return [(prefix, "yes" if value is True else "no" if value is False else "–" if value is None else str(value))]
