@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from its.recognize import load_field_plan, load_network, sha256_of
+from its.recognize import load_field_plan, load_network, sha256_of, some
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
 from network_data.counts import CountTable, read_counts, select_days
 from network_data.demand import Demand, DemandScenarios
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
-from network_data.estimate import Estimate, estimate_demand
+from network_data.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.quality import Verdict, prepare_days
 from network_data.turns import TurnTable, read_turns
 
 __all__ = [
@@ -39,8 +40,9 @@ MAX_SCENARIOS = 5
 class LoadedDemand:
     """The demand of a job: one scenario per day (or one from turns), and what it was made from.
 
-    `estimates`, `counts` and `scenarios` run in parallel; without counts the first two are empty. `notes` say what was
-    read, repaired, left out and assumed.
+    `estimates`, `counts` (repaired) and `scenarios` run in parallel; without counts the first two are empty. `verdicts`
+    name every fault of the counts on all selected days, `notes` say in words what was read, repaired, left out and
+    assumed.
     """
 
     scenarios: DemandScenarios
@@ -50,6 +52,7 @@ class LoadedDemand:
     end_s: float
     detectors: tuple[Detector, ...]
     counts: tuple[CountTable, ...]
+    verdicts: tuple[Verdict, ...] = ()
 
 
 def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
@@ -69,8 +72,6 @@ def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -
     if turns is None:
         raise DemandError("demand", "neither counts nor turns are given; give --detectors and --counts, or --turns")
     begin_s, end_s = _period(source, float(turns.begin_s.min()), float(turns.end_s.max()), str(source.turns))
-    from network_data.estimate import demand_from_turns
-
     demand = demand_from_turns(network, turns, begin_s, end_s)
     return LoadedDemand(
         scenarios=_equal([demand]),
@@ -97,18 +98,18 @@ def _from_counts(
     spans = [(float(day.frame["begin_s"].min()), float(day.frame["end_s"].max())) for _, day in days]
     first_s, last_s = min(s for s, _ in spans), max(e for _, e in spans)
     begin_s, end_s = _period(source, first_s, last_s, str(counts_path))
-    prepared, notes = [day for _, day in days], list(table.notes)
+    prepared, verdicts = prepare_days(days, detectors, network)
+    notes = [*table.notes, *_said(verdicts)]
     chosen = _spread(len(days), MAX_SCENARIOS)
     if len(chosen) < len(days):
         labels = ", ".join(days[k][0] for k in chosen)
         notes.append(f"{len(days)} days selected; {len(chosen)} spread evenly over them are the scenarios: {labels}")
-    counts = tuple(prepared[k] for k in chosen)
+    counts = tuple(prepared[k][1] for k in chosen)
     estimates = tuple(
         estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k][0])
         for n, k in enumerate(chosen)
     )
-    for estimate in estimates:
-        notes += [note for note in estimate.notes if note not in notes]
+    notes += _by_day(estimates)
     return LoadedDemand(
         scenarios=_equal([estimate.demand for estimate in estimates]),
         estimates=estimates,
@@ -117,7 +118,29 @@ def _from_counts(
         end_s=end_s,
         detectors=detectors,
         counts=counts,
+        verdicts=verdicts,
     )
+
+
+def _by_day(estimates: Sequence[Estimate]) -> list[str]:
+    """The notes of all days; what holds on some of them only names these."""
+    days: dict[str, list[str]] = {}
+    for estimate in estimates:
+        for note in estimate.notes:
+            days.setdefault(note, []).append(estimate.demand.label)
+    return [note if len(on) == len(estimates) else f"{', '.join(on)}: {note}" for note, on in days.items()]
+
+
+def _said(verdicts: Sequence[Verdict]) -> list[str]:
+    """One line per kind of fault: how much, where, and how much of it was repaired."""
+    out = []
+    for code in dict.fromkeys(verdict.code for verdict in verdicts):
+        of_code = [verdict for verdict in verdicts if verdict.code == code]
+        names = list(dict.fromkeys(verdict.detector for verdict in of_code))
+        n, n_repaired = (sum(x) for x in zip(*((v.n_interval, v.n_repaired) for v in of_code), strict=True))
+        where = f"{len(names)} detectors ({some(names)})"
+        out.append(f"counts {code}: {n} intervals at {where}, {n_repaired} of them repaired")
+    return out
 
 
 def _period(source: DemandSource, first_s: float, last_s: float, where: str) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def load_field_plan(path: Path | str | None, network: RoadNetwork) -> TimingPlan
     faults = []
     for controller_id, program in given.items():
         if controller_id not in own:
-            faults.append(f"controller {controller_id!r} is not in the network; it has {_some(list(own))}")
+            faults.append(f"controller {controller_id!r} is not in the network; it has {some(list(own))}")
             continue
         have, need = len(program.intervals[0].state), network.controllers[controller_id].n_heads
         if have != need:
@@ -83,7 +83,7 @@ def load_field_plan(path: Path | str | None, network: RoadNetwork) -> TimingPlan
         raise PlanError(str(path), faults)
     missing = [controller_id for controller_id in own if controller_id not in given]
     if missing:
-        log.info("%s: no program for %s; the network's is taken", path, _some(missing))
+        log.info("%s: no program for %s; the network's is taken", path, some(missing))
     return TimingPlan(
         controllers={controller_id: given.get(controller_id, own[controller_id]) for controller_id in own}
     )
@@ -106,6 +106,7 @@ def _programs(path: Path | str, network: RoadNetwork) -> dict[str, ControllerPla
     return programs
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
+def some(names: Sequence[str], most: int = 10) -> str:
+    """The first names, quoted, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(repr(name) for name in names[:most]) + more
