@@ -154,5 +154,5 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
 
 
 def _is_number(value: object) -> bool:
-    text = str(value).strip().rstrip("%").replace(",", "")
+    text = str(value).strip().rstrip("% ").replace(",", "")
     return text in {"", "-", "–"} or text.lstrip("+-−").replace(".", "", 1).isdecimal()
