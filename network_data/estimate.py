@@ -103,6 +103,7 @@ def estimate_demand(
     counted = day_series(counts)
     first_s, last_s = _grid(begin_s, end_s, counts.interval_s)
     unknowns = unknowns_of(network)
+    within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
     held = held_loops(network, detectors, counted, begin_s, end_s, plan)
     series, late_share = bring_forward(counted, held, begin_s, end_s)
     found = measures(unknowns, detectors, series, first_s, last_s, plan, held)
@@ -119,7 +120,8 @@ def estimate_demand(
     flows = interval_flows(problem, period, clumping)
     demand = _demand(problem, period, flows, pairs, groups, clumping, label)
     notes = _notes(problem, demand, held, late_share, detectors)
-    return Estimate(demand, _fits(problem, flows, detectors), (), notes)
+    repaired = tuple(name for name, row in counted.row.items() if counted.repaired[row][within].any())
+    return Estimate(demand, _fits(problem, flows, detectors, frozenset(repaired)), repaired, notes)
 
 
 def _notes(
@@ -262,7 +264,9 @@ def _support(group: tuple[int, ...], alone: set[int], left: float) -> Support:
     return "implied" if left < IMPLIED_BELOW else "prior"
 
 
-def _fits(problem: Problem, flows: FLOAT, detectors: tuple[Detector, ...]) -> tuple[DetectorFit, ...]:
+def _fits(
+    problem: Problem, flows: FLOAT, detectors: tuple[Detector, ...], repaired: frozenset[str]
+) -> tuple[DetectorFit, ...]:
     """Counted against estimated vehicles per loop over what it counted; per cross-section where lanes mix."""
     hours = problem.hours
     out = {}
@@ -274,6 +278,10 @@ def _fits(problem: Problem, flows: FLOAT, detectors: tuple[Detector, ...]) -> tu
             if detector not in out or len(measure.detectors) == 1:
                 value = float(geh(counted / hours, fitted / hours))
                 out[detector] = DetectorFit(
-                    detector=detector, counted_veh=counted, fitted_veh=float(fitted), geh=value, repaired=False
+                    detector=detector,
+                    counted_veh=counted,
+                    fitted_veh=float(fitted),
+                    geh=value,
+                    repaired=detector in repaired,
                 )
     return tuple(out[d.id] for d in detectors if d.id in out)

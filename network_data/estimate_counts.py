@@ -21,6 +21,8 @@ SORTED_WITHIN_M = 20.0
 UNSORTED_BEYOND_M = 120.0
 UNSORTED_SHARE = 0.5
 """Standard error of a lane's count as the count of what leaves the lane, far upstream, as a share of it. [-]"""
+REPAIRED_SD = 0.2
+"""Standard error of a repaired count, share of it. [-]"""
 MIN_COVERED = 0.5
 """Least share of an interval that counts must cover to stand for it. [-]"""
 
@@ -50,6 +52,7 @@ class DaySeries:
     row: dict[str, int]
     veh: FLOAT  # (D, K)
     occupancy_pct: FLOAT  # (D, K)
+    repaired: NDArray[np.bool_]  # (D, K)
 
 
 def day_series(counts: CountTable) -> DaySeries:
@@ -67,8 +70,11 @@ def day_series(counts: CountTable) -> DaySeries:
     good = usual & (value >= 0) & (value <= np.maximum(interval_s, 1.0))
     veh[codes[good], k[good]] = value[good]
     occupancy_pct[codes[good], k[good]] = frame["occupancy_pct"].to_numpy()[good]
+    repaired = np.zeros(veh.shape, dtype=bool)
+    if "repaired" in frame.columns:
+        repaired[codes[good], k[good]] = frame["repaired"].to_numpy(dtype=bool)[good]
     row = {name: i for i, name in enumerate(detectors)}
-    return DaySeries(begin_s, begin_s + interval_s, row, veh, occupancy_pct)
+    return DaySeries(begin_s, begin_s + interval_s, row, veh, occupancy_pct, repaired)
 
 
 def booked(series: DaySeries, row: int, shift_s: float, begin_s: FLOAT, end_s: FLOAT) -> FLOAT:
@@ -113,8 +119,17 @@ def measures(
     for link, loops in by_link.items():
         for section in cross_sections(loops):
             veh = {d.id: booked(series, series.row[d.id], _shift_s(unknowns, d, plan), begin_s, end_s) for d in section}
-            out += _section_measures(unknowns, link, section, veh)
+            rows = [series.row[d.id] for d in section]
+            guessed = float(series.repaired[rows][:, _within(series, begin_s[0], end_s[-1])].mean())
+            found = _section_measures(unknowns, link, section, veh)
+            out += [replace(m, loose=float(np.hypot(m.loose, REPAIRED_SD * guessed))) for m in found]
     return [replace(m, floor_only=True) if held & set(m.detectors) else m for m in out]
+
+
+def _within(series: DaySeries, begin_s: float, end_s: float) -> NDArray[np.bool_]:
+    """Intervals of the counts that touch the period; all if none does."""
+    touch = (series.end_s > begin_s) & (series.begin_s < end_s)
+    return touch if touch.any() else ~touch
 
 
 def cross_sections(loops: list[Detector]) -> list[list[Detector]]:

@@ -28,24 +28,31 @@ Code = Literal["missing", "negative", "impossible", "stuck", "dead", "level", "d
 LEAST_HEADWAY_S = 1.5
 """No lane passes more than a vehicle in so many seconds for long. [s]"""
 CLUMP_VEH = 3.0
-STUCK_FROM_VEH = 5.0
-STUCK_RUN_S = 1800.0
+STUCK_FROM_VEH = 2.0
+STUCK_CHANCE = 1e-9
+"""A count is stuck if traffic would repeat it so often with no more than this chance; at least STUCK_RUN times. [-]"""
 STUCK_RUN = 4
-"""A count of at least so many vehicles that stays the same so long, and so many times, is stuck."""
-DEAD_RUN_S = 3600.0
-DEAD_USUAL_VPH = 40.0
-"""No vehicle for so long where usually at least so many an hour pass: dead."""
+DEAD_EXPECTED_VEH = 60.0
+"""No vehicle while so many were to be expected: dead. Traffic comes in clumps, so 60 weigh like some ten independent
+ones. [veh]"""
+USUAL_SHARE = 0.3
+"""A loop whose usual day is below this share of its best day may be dead on most days. [-]"""
+LEAST_VPH = 10.0
+"""Levels of loops with less traffic say nothing. [veh/h]"""
 LEVEL_LOW, LEVEL_HIGH = 0.4, 2.5
 """A day's total beyond these multiples of the loop's usual day is a level break. [-]"""
-DRIFT = 0.25
+DRIFT = 0.2
 """Change over all days beyond which a steady trend against all other loops is drift. [-]"""
 DRIFT_FIT = 0.8
 """How much of a loop's day-to-day change the trend must explain to be called drift. [-]"""
 DRIFT_DAYS = 6
 SWAP_FROM = 1.3
 """Neighbouring lanes must usually differ by such a factor for a swap to show. [-]"""
+SWAP_LEAST_VEH = 100.0
+SWAP_MOST_DAYS = 0.6
+"""So many of the days must agree which lane carries more. [-]"""
 GAP_INTERVALS = 3
-"""Longest gap filled from the intervals around it where there is no other day. """
+"""Longest gap filled from the intervals around it where there is no other day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,33 +176,54 @@ def _check_values(days: _Days) -> None:
 
 def _check_runs(days: _Days) -> None:
     """Counts that stay the same, and silence where traffic usually is."""
-    steps = max(int(np.ceil(STUCK_RUN_S / days.interval_s)), STUCK_RUN)
     same = np.diff(days.veh, axis=2, prepend=np.nan) == 0
-    _mark(days, _in_runs(same, steps - 1, with_first=True) & (days.veh >= STUCK_FROM_VEH), "stuck")
-    if len(days.days) < 2:
-        return
-    usual = _median(days.veh, axis=1)[:, None, :]
-    busy = usual >= DEAD_USUAL_VPH * days.interval_s / 3600
-    silent = (days.veh == 0) & busy
-    steps = max(int(np.ceil(DEAD_RUN_S / days.interval_s)), 2)
-    _mark(days, _in_runs(silent, steps, with_first=False), "dead")
+    # Poisson counts of mean v repeat a value near v with a chance of about 1 / sqrt(4 pi v)
+    veh = np.maximum(np.nan_to_num(days.veh), STUCK_FROM_VEH)
+    least = np.maximum(np.ceil(-np.log(STUCK_CHANCE) / np.log(np.sqrt(4 * np.pi * veh))), STUCK_RUN)
+    _mark(days, (_run_length(same) + 1 >= least) & (days.veh >= STUCK_FROM_VEH), "stuck")
+    expected = _expected(days)
+    silent = days.veh == 0
+    _mark(days, silent & (_run_sum(silent, expected) >= DEAD_EXPECTED_VEH), "dead")
 
 
-def _in_runs(flag: BOOL, least: int, *, with_first: bool) -> BOOL:
-    """Where a flag holds at least so many times in a row along the last axis; optionally with the value before."""
+def _expected(days: _Days) -> FLOAT:
+    """What a working loop would count: what is usual at that time, or its best day's level. Shape (D, 1, K)."""
+    seen = np.isfinite(days.veh)
+    by_day = np.where(seen, days.veh, 0.0).sum(axis=2) / np.maximum(seen.sum(axis=2), 1)
+    by_time = np.where(seen, days.veh, 0.0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
+    shape = by_time / max(float(by_time.mean()), 1e-9)
+    best = by_day.max(axis=1)[:, None] * shape[None, :]
+    usual = np.nan_to_num(_median(days.veh, axis=1))
+    alive = usual.sum(axis=1) >= USUAL_SHARE * best.sum(axis=1)
+    return np.asarray(np.where(alive[:, None], np.minimum(usual, best), best)[:, None, :])
+
+
+def _run_sum(flag: BOOL, value: FLOAT) -> FLOAT:
+    """Sum of the values over the run of set flags along the last axis that each entry belongs to; else 0."""
+    total = np.zeros(flag.shape)
+    running = np.zeros(flag.shape[:-1])
+    for k in range(flag.shape[-1]):
+        running = (running + value[..., k]) * flag[..., k]
+        total[..., k] = running
+    for k in range(flag.shape[-1] - 2, -1, -1):
+        total[..., k] = np.where(flag[..., k] & flag[..., k + 1], total[..., k + 1], total[..., k])
+    return total
+
+
+def _run_length(flag: BOOL) -> NDArray[np.int64]:
+    """Length of the run of set flags along the last axis that each entry, or its successor, belongs to; else 0.
+
+    The entry before a run counts with it: a value that is repeated is as stuck as its repetitions.
+    """
     length = np.zeros(flag.shape, dtype=np.int64)
     count = np.zeros(flag.shape[:-1], dtype=np.int64)
     for k in range(flag.shape[-1]):
         count = (count + 1) * flag[..., k]
         length[..., k] = count
-    out = np.zeros(flag.shape, dtype=bool)
-    inside = np.zeros(flag.shape[:-1], dtype=bool)
-    for k in range(flag.shape[-1] - 1, -1, -1):
-        inside = (length[..., k] >= least) | (inside & flag[..., k])
-        out[..., k] = inside
-    if with_first:
-        out[..., :-1] |= out[..., 1:]
-    return out
+    for k in range(flag.shape[-1] - 2, -1, -1):
+        goes_on = flag[..., k + 1]
+        length[..., k] = np.where(goes_on, np.maximum(length[..., k + 1], length[..., k]), length[..., k])
+    return length
 
 
 def _median(value: FLOAT, axis: int) -> FLOAT:
@@ -209,10 +237,14 @@ def _median(value: FLOAT, axis: int) -> FLOAT:
 
 def _day_levels(days: _Days) -> FLOAT:
     """Each detector's day as a multiple of its usual day, relative to all others' that day, shape (D, N). [-]"""
-    usual = _median(days.veh, axis=1)
-    both = np.isfinite(days.veh) & np.isfinite(usual)[:, None, :]
+    kinds = _kinds(days)
+    usual = np.full(days.veh.shape, np.nan)
+    for kind in np.unique(kinds):
+        same = np.flatnonzero(kinds == kind)
+        usual[:, same] = _median(days.veh[:, same], axis=1)[:, None, :]
+    both = np.isfinite(days.veh) & np.isfinite(usual)
     seen = np.where(both, days.veh, 0.0).sum(axis=2)
-    expected = np.where(both, usual[:, None, :], 0.0).sum(axis=2)
+    expected = np.where(both, usual, 0.0).sum(axis=2)
     level = np.where((expected > 0) & (both.sum(axis=2) >= 4), seen / np.maximum(expected, 1e-9), np.nan)
     network_level = _median(level, axis=0)
     return level / np.where(network_level > 0, network_level, 1.0)[None, :]
@@ -222,7 +254,7 @@ def _check_days(days: _Days) -> None:
     """Days on which a loop's level breaks, and loops that drift away from all others."""
     level = _day_levels(days)
     usual_vph = _median(days.veh.reshape(len(days.detectors), -1), axis=1) * 3600 / days.interval_s
-    odd = ((level < LEVEL_LOW) | (level > LEVEL_HIGH)) & (usual_vph >= DEAD_USUAL_VPH / 4)[:, None]
+    odd = ((level < LEVEL_LOW) | (level > LEVEL_HIGH)) & (usual_vph >= LEAST_VPH)[:, None]
     _mark(days, np.broadcast_to(odd[:, :, None], days.veh.shape), "level")
     for i in np.flatnonzero(np.isfinite(level).sum(axis=1) >= DRIFT_DAYS).tolist():
         at = np.flatnonzero(np.isfinite(level[i]) & ~odd[i])
@@ -249,10 +281,12 @@ def _check_swapped(days: _Days, sections: list[list[int]]) -> None:
     """Days on which two loops of a cross-section trade places: their usual ratio is turned round."""
     for section in sections:
         for a, b in combinations(section, 2):
-            total = np.nansum(days.veh[[a, b]], axis=2) + 1.0
-            ratio = np.log(total[0] / total[1])
-            usual = float(np.median(ratio))
-            if abs(usual) < np.log(SWAP_FROM):
+            both = np.isfinite(days.veh[a]) & np.isfinite(days.veh[b])
+            total = np.where(both, days.veh[[a, b]], 0.0).sum(axis=2) + 1.0
+            ratio = np.where(total.sum(axis=0) > SWAP_LEAST_VEH, np.log(total[0] / total[1]), np.nan)
+            usual = float(_median(ratio, axis=0))
+            known = np.isfinite(ratio)
+            if not abs(usual) > np.log(SWAP_FROM) or (np.sign(ratio[known]) == np.sign(usual)).mean() < SWAP_MOST_DAYS:
                 continue
             for n in np.flatnonzero(np.abs(ratio + usual) < 0.4 * abs(usual)):
                 days.veh[[a, b], n] = days.veh[[b, a], n]
@@ -278,11 +312,10 @@ def _fill(days: _Days, value: FLOAT, source: int) -> None:
 
 def _from_days(days: _Days) -> FLOAT:
     """The usual count at that time of the same kind of day, scaled by how busy the day is."""
-    weekday = [day.weekday() if day is not None else 0 for day in days.days]
-    kind = np.array([min(max(w - 4, 0), 2) for w in weekday])  # Monday to Friday, Saturday, Sunday
+    kinds = _kinds(days)
     out = np.full(days.veh.shape, np.nan)
-    for one in np.unique(kind):
-        same = np.flatnonzero(kind == one)
+    for kind in np.unique(kinds):
+        same = np.flatnonzero(kinds == kind)
         usual = _median(days.veh[:, same], axis=1)
         for n in same:
             both = np.isfinite(days.veh[:, n]) & np.isfinite(usual)
@@ -290,6 +323,11 @@ def _from_days(days: _Days) -> FLOAT:
             busy = float(days.veh[:, n][both].sum()) / expected if expected > 0 else 1.0
             out[:, n] = usual * busy
     return out
+
+
+def _kinds(days: _Days) -> NDArray[np.int64]:
+    """Kind of each day: 0 Monday to Friday, 1 Saturday, 2 Sunday."""
+    return np.array([min(max(day.weekday() - 4, 0), 2) if day is not None else 0 for day in days.days])
 
 
 def _from_neighbours(days: _Days, sections: list[list[int]]) -> FLOAT:
@@ -313,8 +351,8 @@ def _from_around(days: _Days) -> FLOAT:
     """A straight line over short gaps."""
     frame = pd.DataFrame(days.veh.reshape(-1, days.veh.shape[2]).T)
     line = frame.interpolate(limit_area="inside").to_numpy().T.reshape(days.veh.shape)
-    long_gap = _in_runs(np.isnan(days.veh), GAP_INTERVALS + 1, with_first=False)
-    return np.where(long_gap, np.nan, line)
+    gap = np.isnan(days.veh)
+    return np.where(gap & (_run_length(gap) <= GAP_INTERVALS), line, np.nan)
 
 
 def _table(days: _Days, n: int, table: CountTable) -> CountTable:
