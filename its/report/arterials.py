@@ -1,9 +1,9 @@
-"""Arterials of a network: chains of signalled nodes along which the heaviest straight traffic flows, and their bands."""
+"""Arterials of a network: chains of signalled nodes along the heaviest straight traffic, and their green bands."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ MOST_GAP_M = 1500.0
 MOST_ARTERIALS = 8
 STRAIGHT = {"s": 0, "L": 1, "R": 1}
 BOOL = NDArray[np.bool_]
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +142,11 @@ def _followers(
     onward: dict[str, Movement] = {}
     for movement in network.movements.values():
         first = network.connections[movement.connections[0]]
+        if first.controller_id is not None or first.direction not in STRAIGHT:
+            continue
         old = onward.get(movement.from_link)
-        if first.controller_id is None and first.direction in STRAIGHT:
-            if old is None or flows_vph.get(movement.id, 0.0) > flows_vph.get(old.id, 0.0):
-                onward[movement.from_link] = movement
+        if old is None or flows_vph.get(movement.id, 0.0) > flows_vph.get(old.id, 0.0):
+            onward[movement.from_link] = movement
     signalled = {m.from_link for m in network.movements.values() if m.controller_id is not None}
     best: dict[str, tuple[float, str, Leg]] = {}
     for link, stop in stops.items():
@@ -231,30 +233,31 @@ def _name(network: RoadNetwork, course: Course) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """Greens and bands of one direction under one plan, on a 1 s grid from `begin_s` on.
+    """Greens and bands of one direction under one plan: (first second, second after the last), counted from `begin_s`.
 
     `through` are departures from the first stop line that meet green at all others; `between` those of each stop line
-    that meet green at the next one: (first second, second after the last), counted from `begin_s`.
+    that meet green at the next one. Both begin early enough for bands that are on the way at `begin_s`.
     """
 
-    greens: tuple[BOOL, ...]
-    through: tuple[tuple[int, int], ...]
-    between: tuple[tuple[tuple[int, int], ...], ...]
+    greens: tuple[Spans, ...]
+    through: Spans
+    between: tuple[Spans, ...]
     through_share: float
     between_share: float
     cycle_s: float | None
 
 
-def bands_of(course: Course, plan: TimingPlan, begin_s: float, window_s: float) -> Bands | None:
-    """Bands of a course at link speed; None where the plan lacks one of its signals."""
+def bands_of(course: Course, plan: TimingPlan, begin_s: float, length_s: float = 3600.0) -> Bands | None:
+    """Bands of a course at link speed, on a 1 s grid; None where the plan lacks one of its signals."""
     programs = [plan.controllers.get(stop.controller_id) for stop in course.stops]
     known = [p for p in programs if p is not None]
     if len(known) < len(programs):
         return None
     clocks_s = course.clocks_s()
-    n = round(window_s + clocks_s[-1] + 2)
-    greens = [_greens(p, stop, begin_s, n) for p, stop in zip(known, course.stops, strict=True)]
-    starts = round(window_s)
+    lead = round(clocks_s[-1]) + 1
+    starts = lead + round(length_s)
+    n = starts + lead + len(known)
+    greens = [_greens(p, stop, begin_s - lead, n) for p, stop in zip(known, course.stops, strict=True)]
     all_green = np.ones(starts, dtype=bool)
     for green, clock_s in zip(greens, clocks_s, strict=True):
         all_green &= green[round(clock_s) : round(clock_s) + starts]
@@ -262,12 +265,12 @@ def bands_of(course: Course, plan: TimingPlan, begin_s: float, window_s: float) 
     for here, there, leg in zip(greens[:-1], greens[1:], course.legs, strict=True):
         shift = round(leg.travel_s)
         arrive = here[: n - shift] & there[shift:]
-        between.append(runs(arrive))
+        between.append(runs(arrive, lead))
         met.append(arrive[:starts].sum() / max(1, here[:starts].sum()))
     cycles = {round(p.cycle_s, 3) for p in known}
     return Bands(
-        greens=tuple(greens),
-        through=runs(all_green),
+        greens=tuple(runs(green, lead) for green in greens),
+        through=runs(all_green, lead),
         between=tuple(between),
         through_share=float(all_green.mean()),
         between_share=float(np.mean(met)),
@@ -288,9 +291,7 @@ def _greens(program: ControllerPlan, stop: Stop, begin_s: float, n_s: int) -> BO
     return shown[np.minimum(np.searchsorted(ends, time_s, side="right"), len(shown) - 1)]
 
 
-def runs(flags: BOOL) -> tuple[tuple[int, int], ...]:
-    """(first, after the last) of each run of true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+def runs(flags: BOOL, zero: int = 0) -> Spans:
+    """(first, after the last) of each run of true, counted from index `zero`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8))) - zero
     return tuple((int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True))
-
-

@@ -14,6 +14,7 @@ from its.report import overview
 from its.report.arterials import find_arterials
 from its.report.data import ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, short
+from its.report.plan_view import network_map
 from its.report.signals import LOS_UP_TO_S, signal_views
 from its.report.timespace import TimeSpace, time_space
 
@@ -36,7 +37,8 @@ def render_report(data: ReportData) -> str:
         A complete document: no scripts, no links to anywhere, drawings inside.
     """
     names = Names(data.network)
-    support, movements = overview.demand(data, names)
+    signals = signal_views(data, names)
+    support, movements = overview.demand(data)
     template = _environment().get_template("report.html.j2")
     return template.render(
         head=overview.headline(data),
@@ -44,7 +46,8 @@ def render_report(data: ReportData) -> str:
         today=overview.today(data, names),
         ladder=overview.ladder(data, names),
         network_changes=overview.network_changes(data, names),
-        signals=signal_views(data, names),
+        signals=signals,
+        map=network_map(data.network, data.before, data.after, {s.id: s.anchor for s in signals}),
         arterials=_arterials(data),
         support=support,
         demand_rows=movements,
@@ -78,7 +81,7 @@ def _assumptions(data: ReportData) -> dict[str, Any]:
         "warrants": [overview.flat(as_mapping(row) or {"": row}) for row in data.rows("warrants")],
         "making": overview.flat(making) + overview.flat({"period": period}),
         "versions": overview.flat(data.part("versions")),
-        "inputs": overview.flat(data.part("inputs")) + [("network content", data.network.hash)],
+        "inputs": [*overview.flat(data.part("inputs")), ("network content", data.network.hash)],
         "timings": overview.flat(data.part("timings_s")),
     }
 
@@ -91,7 +94,9 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(num=_num, percent=_percent, signed=_signed, short=short, columns=_columns, wrap=_wrap)
+    environment.filters.update(
+        num=_num, percent=_percent, signed=_signed, seconds=_seconds, short=short, columns=_columns, wrap=_wrap
+    )
     return environment
 
 
@@ -106,6 +111,11 @@ def _num(value: float | None, digits: int = 0) -> str:
 
 def _signed(value: float | None, digits: int = 0) -> str:
     return NO_VALUE if value is None else f"{value:+,.{digits}f}".replace(",", "\u202f").replace("-", MINUS)
+
+
+def _seconds(value: float) -> str:
+    """Whole seconds without decimals, others with what they need."""
+    return f"{round(value, 2):g}"
 
 
 def _percent(value: float | None, digits: int = 0) -> str:

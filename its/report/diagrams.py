@@ -48,7 +48,7 @@ def shown_from_stage(plan: ControllerPlan, controller: Controller) -> Controller
 
 
 def groups_of(network: RoadNetwork, controller: Controller, plan: ControllerPlan) -> tuple[BarrierGroup, ...]:
-    """Rings and barriers of a program: its own, else the stages read out of its intervals; empty where there are none."""
+    """Rings and barriers of a program: its own, else the stages read out of its intervals, if there are any."""
     return plan.barrier_groups or phases_of(controller, network, plan)
 
 
@@ -70,21 +70,23 @@ class StageDrawer:
         layout, parts = self._layout, []
         for leaving, entering in neighbours(layout):
             parts.append(_road([layout.stop(leaving), layout.stop(entering)], max(leaving.lanes, entering.lanes)))
-        for port in layout.ports.values():
-            parts.append(_road([layout.around(port.node_id, RADIUS * 0.7, port.at_rad), layout.far(port)], port.lanes))
+        parts += [
+            _road([layout.around(port.node_id, RADIUS * 0.7, port.at_rad), layout.far(port)], port.lanes)
+            for port in layout.ports.values()
+        ]
         for node_id in layout.nodes:
             rim = sorted(p.at_rad % (2 * math.pi) for p in layout.ports.values() if p.node_id == node_id)
             ring = [layout.around(node_id, RADIUS + 1, angle) for angle in rim]
             parts.append(element("polygon", points=points(ring), css="road-area"))
         parts += self._labels()
         size = f"0 0 {number(layout.width)} {number(layout.height)}"
-        return Markup(f'<symbol id="{self._symbol_id}" viewBox="{size}">{"".join(parts)}</symbol>')  # noqa: S704
+        return Markup(f'<symbol id="{self._symbol_id}" viewBox="{size}">{"".join(parts)}</symbol>')
 
     def _labels(self) -> Iterable[str]:
         inner = {entering.link_id for _, entering in neighbours(self._layout)}
         for (link_id, inbound), port in self._layout.ports.items():
-            if inbound and link_id not in inner and link_id in self._names.approach:
-                x, y = self._layout.label(port)
+            if inbound and link_id in self._names.approach:
+                x, y = self._layout.beside(port) if link_id in inner else self._layout.label(port)
                 yield element("text", self._names.approach[link_id], x=x, y=y + 3, css="arm")
 
     def rows(self, groups: tuple[BarrierGroup, ...]) -> list[StageRow]:

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from network_data.network import Movement, RoadNetwork
 from its.report.names import outward_rad
 from its.report.svg import Point
+from network_data.network import Movement, RoadNetwork
 
 RADIUS = 30.0
 """Of the circle on which the stop lines of a node lie. [px]"""
 STUB = 21.0
 """Length of the drawn part of each link. [px]"""
-MARGIN = 13.0
+MARGIN = 9.0
 SIDE_RAD = math.radians(17)
 """Entering and leaving traffic of the same arm stand so far apart."""
 LEAST_GAP_RAD = math.radians(21)
@@ -57,6 +57,10 @@ class Layout:
         """Where the arm's letter stands."""
         return self._at(port, RADIUS, STUB + 8)
 
+    def beside(self, port: Port) -> Point:
+        """Where the letter of an arm stands whose outer end is another node of the signal."""
+        return self.around(port.node_id, RADIUS + 15, port.at_rad + (0.42 if port.inbound else -0.42))
+
     def inner(self, port: Port, share: float) -> Point:
         """A point before the stop line, towards the middle of the node: control point of a curve."""
         return self._at(port, RADIUS, -share * RADIUS)
@@ -91,16 +95,18 @@ def layout_of(network: RoadNetwork, controller_id: str) -> Layout:
     nodes = _node_positions(network, sorted(set(ends.values())))
     ports = [_port(network, link_id, inbound, node_id) for (link_id, inbound), node_id in ends.items()]
     placed = [p for node_id in nodes for p in _spread([p for p in ports if p.node_id == node_id])]
-    reach = RADIUS + STUB + MARGIN
-    left = min((x for x, _ in nodes.values()), default=0.0) - reach
-    top = min((y for _, y in nodes.values()), default=0.0) - reach
+    return _cropped(nodes, {(p.link_id, p.inbound): p for p in placed})
+
+
+def _cropped(nodes: dict[str, Point], ports: dict[tuple[str, bool], Port]) -> Layout:
+    """Moved and cut to what is drawn, with room for the letters of the arms."""
+    layout = Layout(0.0, 0.0, nodes, ports)
+    corners = [layout.label(port) for port in ports.values()]
+    corners += [(x + dx, y + dy) for x, y in nodes.values() for dx, dy in ((-RADIUS, -RADIUS), (RADIUS, RADIUS))]
+    left, top = (min((c[k] for c in corners), default=0.0) - MARGIN for k in range(2))
+    right, bottom = (max((c[k] for c in corners), default=0.0) + MARGIN for k in range(2))
     moved = {node_id: (x - left, y - top) for node_id, (x, y) in nodes.items()}
-    return Layout(
-        width=max((x for x, _ in moved.values()), default=reach) + reach,
-        height=max((y for _, y in moved.values()), default=reach) + reach,
-        nodes=moved,
-        ports={(p.link_id, p.inbound): p for p in placed},
-    )
+    return Layout(right - left, bottom - top, moved, ports)
 
 
 def _port(network: RoadNetwork, link_id: str, inbound: bool, node_id: str) -> Port:

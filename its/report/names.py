@@ -83,7 +83,7 @@ class Names:
         return out
 
     def _plain(self, movement: Movement) -> str:
-        kind = movement.id.partition("#")[2] if "#" in movement.id else ""
+        kind = movement.id.removeprefix(f"{movement.from_link}>{movement.to_link}").removeprefix("#")
         start = self.approach.get(movement.from_link, short(movement.from_link))
         return f"{start} {self.turn(movement)}" + (f" ({kind})" if kind else "")
 
@@ -102,7 +102,7 @@ class Names:
     def order(self, movement: Movement) -> tuple[float, int, str]:
         """Movements of a signal clockwise from north, left before through before right."""
         link = self._network.links[movement.from_link]
-        clockwise = (math.pi / 2 - outward_rad(link, inbound=True) + 1e-6) % (2 * math.pi)
+        clockwise = (math.pi / 2 - outward_rad(link, inbound=True) + math.pi / 8) % (2 * math.pi)  # all of N first
         return round(clockwise, 3), TURN_ORDER.get(self.direction(movement), 3), movement.id
 
     def street(self, link_id: str) -> str:

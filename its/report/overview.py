@@ -162,7 +162,7 @@ def _detector(row: Mapping[str, Any], limit: float) -> DetectorRow:
     counted = as_number(row.get("counted_veh"))
     return DetectorRow(
         detector=str(row.get("detector", "?")),
-        place="" if link is None else f"{link} lane {lane}" if lane is not None else str(link),
+        place="" if link is None else f"{link}, {lane}" if lane is not None else str(link),
         counted_veh=counted,
         simulated_veh=as_number(row.get("simulated_veh")),
         geh=geh,
@@ -184,9 +184,7 @@ def ladder(data: ReportData, names: Names) -> Ladder:
         steps=steps,
         chart=ladder_chart([(name, d) for name, d in zip(steps, total.delay_s, strict=True) if d is not None]),
         total=total,
-        signals=tuple(
-            _ladder_row(c, names.signal(c), cells, most) for c, cells in zip(ids, per_signal, strict=True)
-        ),
+        signals=tuple(_ladder_row(c, names.signal(c), cells, most) for c, cells in zip(ids, per_signal, strict=True)),
     )
 
 
@@ -263,7 +261,7 @@ class DemandRow:
     support: str
 
 
-def demand(data: ReportData, names: Names) -> tuple[list[Support], list[DemandRow]]:
+def demand(data: ReportData) -> tuple[list[Support], list[DemandRow]]:
     """What supports the demand, summed up and per movement; the largest flow without a count first."""
     rows = [as_mapping(row) for row in as_list(data.part("demand").get("movements"))]
     flow: dict[str, float] = defaultdict(float)
@@ -274,7 +272,7 @@ def demand(data: ReportData, names: Names) -> tuple[list[Support], list[DemandRo
         veh = as_number(row.get("veh_per_h"))
         flow[kind] += veh or 0.0
         count[kind] += 1
-        shown.append(DemandRow(_pair(row, names), veh, as_number(row.get("sd_veh_per_h")), kind))
+        shown.append(DemandRow(_pair(row), veh, as_number(row.get("sd_veh_per_h")), kind))
     whole = sum(flow.values()) or 1.0
     order = {kind: n for n, kind in enumerate(("prior", "implied", "measured"))}
     shown.sort(key=lambda r: (order.get(r.support, 9), -(r.veh_per_h or 0.0), r.label))
@@ -282,7 +280,7 @@ def demand(data: ReportData, names: Names) -> tuple[list[Support], list[DemandRo
     return [Support(kind, SUPPORT.get(kind, kind), count[kind], flow[kind] / whole) for kind in kinds], shown
 
 
-def _pair(row: Mapping[str, Any], names: Names) -> str:
+def _pair(row: Mapping[str, Any]) -> str:
     start, end = str(row.get("from_link") or ""), str(row.get("to_link") or "")
     if not start:
         return f"enters on {end}"

@@ -72,6 +72,7 @@ class SignalView:
     stage_width: float
     field: Program
     plan: Program
+    only_offset: bool
     unchanged: bool
     unproven: str
     before: AreaMeasures | None
@@ -97,9 +98,7 @@ def signal_views(data: ReportData, names: Names) -> list[SignalView]:
 
 def _view(data: ReportData, names: Names, controller_id: str, anchor: str, today: Mapping[str, Any]) -> SignalView:
     network, controller = data.network, data.network.controllers[controller_id]
-    programs = [
-        shown_from_stage(plan.controllers[controller_id], controller) for plan in (data.field, data.plan)
-    ]
+    programs = [shown_from_stage(plan.controllers[controller_id], controller) for plan in (data.field, data.plan)]
     drawer = StageDrawer(network, controller, names, f"streets-{anchor}")
     groups = [groups_of(network, controller, p) for p in programs]
     rows = bar_rows(network, controller, names, *programs)
@@ -117,6 +116,7 @@ def _view(data: ReportData, names: Names, controller_id: str, anchor: str, today
         stage_width=drawer.width,
         field=shown[0],
         plan=shown[1],
+        only_offset=programs[0].intervals == programs[1].intervals,
         unchanged=programs[0].intervals == programs[1].intervals and programs[0].offset_s == programs[1].offset_s,
         unproven=str(today.get("text") or "the model misses today's counts here") if today.get("unproven") else "",
         before=data.before.signals.get(controller_id),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
-from its.report.arterials import Arterial, Bands, Course, bands_of, runs
+from its.report.arterials import Arterial, Bands, Course, bands_of
 from its.report.charts import nice_step
 from its.report.names import short
 from its.report.svg import Point, Svg, points
@@ -72,7 +73,7 @@ def time_space(
     frame = _frame(arterial, window_s)
     drawn, bands = [], []
     for n, plan in enumerate((before, after)):
-        found = [bands_of(course, plan, begin_s, window_s) for course in courses]
+        found = [bands_of(course, plan, begin_s) for course in courses]
         drawn.append(_drawing(arterial, frame, found, f"{clip_id}-{n}"))
         bands.append(found)
     rows = [
@@ -101,8 +102,7 @@ def _through(bands: Bands) -> str:
     """Widest band through all signals per cycle; where cycles differ, the share of time."""
     if bands.cycle_s is None:
         return f"{bands.through_share:.0%} of the time (cycles differ)" if bands.through else "none (cycles differ)"
-    whole = [b - a for a, b in bands.through if a > 0]
-    width_s = min(max(whole, default=max((b - a for a, b in bands.through), default=0)), bands.cycle_s)
+    width_s = min(max((b - a for a, b in bands.through), default=0), bands.cycle_s)
     return f"{width_s:.0f} s ({width_s / bands.cycle_s:.0%} of the cycle)" if width_s else "none"
 
 
@@ -111,37 +111,35 @@ def _frame(arterial: Arterial, window_s: float) -> _Frame:
     forth_m = arterial.forth.positions_m()
     px = min(MOST_HEIGHT / max(forth_m[-1], 1.0), 0.45)
     ups = [0.0]
-    for a, b in zip(forth_m[:-1], forth_m[1:], strict=True):
+    for a, b in pairwise(forth_m):
         ups.append(ups[-1] + max((b - a) * px, LEAST_GAP))
     bottom = TOP + ups[-1] + 14
     y_forth = [bottom - up for up in ups]
-    y_back: list[float] = []
-    if arterial.back is not None:
-        y_back = _back_heights(arterial, y_forth)
+    y_back = _back_heights(arterial.forth, arterial.back, y_forth) if arterial.back is not None else []
     return _Frame(window_s, y_forth, y_back, bottom + BOTTOM)
 
 
-def _back_heights(arterial: Arterial, y_forth: list[float]) -> list[float]:
+def _back_heights(forth: Course, back: Course, y_forth: list[float]) -> list[float]:
     """Stop lines of the way back stand at their node, else at their signal, else between their neighbours."""
-    assert arterial.back is not None  # noqa: S101
-    by_node = {stop.node_id: y for stop, y in zip(arterial.forth.stops, y_forth, strict=True)}
+    by_node = {stop.node_id: y for stop, y in zip(forth.stops, y_forth, strict=True)}
     by_signal: dict[str, list[float]] = {}
-    for stop, y in zip(arterial.forth.stops, y_forth, strict=True):
+    for stop, y in zip(forth.stops, y_forth, strict=True):
         by_signal.setdefault(stop.controller_id, []).append(y)
     known: list[float | None] = []
-    for stop in arterial.back.stops:
+    for stop in back.stops:
         mine = by_signal.get(stop.controller_id)
         known.append(by_node.get(stop.node_id, sum(mine) / len(mine) if mine else None))
-    out, positions = [], arterial.back.positions_m()
+    positions = back.positions_m()
     anchors = [(p, y) for p, y in zip(positions, known, strict=True) if y is not None]
-    for position, y in zip(positions, known, strict=True):
-        if y is None:
-            before = max((a for a in anchors if a[0] <= position), default=anchors[0])
-            behind = min((a for a in anchors if a[0] >= position), default=anchors[-1])
-            share = (position - before[0]) / (behind[0] - before[0]) if behind[0] > before[0] else 0.0
-            y = before[1] + share * (behind[1] - before[1])
-        out.append(y)
-    return out
+    return [_between(anchors, p) if y is None else y for p, y in zip(positions, known, strict=True)]
+
+
+def _between(anchors: list[tuple[float, float]], position_m: float) -> float:
+    """Height of a place between the nearest known ones."""
+    before = max((a for a in anchors if a[0] <= position_m), default=anchors[0])
+    behind = min((a for a in anchors if a[0] >= position_m), default=anchors[-1])
+    share = (position_m - before[0]) / (behind[0] - before[0]) if behind[0] > before[0] else 0.0
+    return before[1] + share * (behind[1] - before[1])
 
 
 def _drawing(arterial: Arterial, frame: _Frame, bands: list[Bands | None], clip_id: str) -> Markup:
@@ -167,7 +165,7 @@ def _drawing(arterial: Arterial, frame: _Frame, bands: list[Bands | None], clip_
     for (course, heights, css), found in zip(directions, bands, strict=True):
         if found is not None:
             shift = (STRIP / 2 if len(directions) > 1 else 0.0) * (1 if css == "forth" else -1)
-            _draw_greens(svg, frame, course, heights, found, shift)
+            _draw_greens(svg, frame, heights, found, shift)
     svg.raw(Markup("</g>"))
     _draw_names(svg, arterial, frame)
     return svg.render()
@@ -182,13 +180,13 @@ def _draw_names(svg: Svg, arterial: Arterial, frame: _Frame) -> None:
         previous = stop.controller_id
 
 
-def _draw_greens(svg: Svg, frame: _Frame, course: Course, heights: list[float], bands: Bands, shift: float) -> None:
+def _draw_greens(svg: Svg, frame: _Frame, heights: list[float], bands: Bands, shift: float) -> None:
     for green, y in zip(bands.greens, heights, strict=True):
         svg.rect(LEFT, y + shift - STRIP / 2, WIDTH, STRIP, "ts-red")
-        for a, b in runs(green):
-            if a < frame.window_s:
-                x = frame.at(a, y)[0]
-                svg.rect(x, y + shift - STRIP / 2, frame.at(b, y)[0] - x, STRIP, "ts-green")
+        for a, b in green:
+            if b > 0 and a < frame.window_s:
+                left, right = frame.at(max(a, 0), y)[0], frame.at(min(b, frame.window_s), y)[0]
+                svg.rect(left, y + shift - STRIP / 2, right - left, STRIP, "ts-green")
 
 
 def _draw_bands(svg: Svg, frame: _Frame, course: Course, heights: list[float], bands: Bands, css: str) -> None:
@@ -196,12 +194,14 @@ def _draw_bands(svg: Svg, frame: _Frame, course: Course, heights: list[float], b
     for n, found in enumerate(bands.between):
         travel_s = course.legs[n].travel_s
         for a, b in found:
-            if a < frame.window_s:
+            if b + travel_s > 0 and a < frame.window_s:
                 low, high = heights[n], heights[n + 1]
                 corners = [(a, low), (b, low), (b + travel_s, high), (a + travel_s, high)]
                 svg.add("polygon", points=points(frame.at(t, y) for t, y in corners), css=f"link-band {css}")
     if len(course.legs) > 1:
         for a, b in bands.through:
+            if b + clocks_s[-1] < 0 or a > frame.window_s:
+                continue
             there = [(a + c, y) for c, y in zip(clocks_s, heights, strict=True)]
             home = [(b + c, y) for c, y in zip(clocks_s, heights, strict=True)][::-1]
             svg.add("polygon", points=points(frame.at(t, y) for t, y in [*there, *home]), css=f"band {css}")

@@ -15,13 +15,23 @@ from network_data.network import RoadNetwork
 from network_data.plans import BarrierGroup, ControllerPlan
 from network_data.program_table import ProgramTable
 
-LABEL_WIDTH = 210.0
-BAR_WIDTH = 690.0
+LABEL_WIDTH = 165.0
+BAR_WIDTH = 815.0
 ROW = 15.0
 TOP = 26.0
 BOTTOM = 18.0
-MAX_LABEL = 38
-CSS = {"G": "green", "g": "yields", "y": "yellow", "Y": "yellow", "u": "red-yellow", "s": "stop-go", "o": "off", "O": "off"}
+MAX_LABEL = 30
+CSS = {"G": "green", "g": "yields", "y": "yellow", "Y": "yellow", "u": "red-yellow", "s": "stop-go"}
+CSS |= {"o": "off", "O": "off"}
+    "G": "green",
+    "g": "yields",
+    "y": "yellow",
+    "Y": "yellow",
+    "u": "red-yellow",
+    "s": "stop-go",
+    "o": "off",
+    "O": "off",
+}
 MIN_TEXT_PX = 17.0
 
 
@@ -56,13 +66,10 @@ def _bar_row(network: RoadNetwork, names: Names, heads: list[SignalHead]) -> Bar
     indices = tuple(h.index for h in heads)
     if heads[0].kind == "crossing":
         return BarRow(names.head(heads[0]), full, indices, heads[0].crossing_ids[0] if heads[0].crossing_ids else "-")
-    approach, turns = "", []
-    for head in heads:
-        for movement_id in head.movement_ids:
-            movement = network.movements[movement_id]
-            approach = approach or names.approach.get(movement.from_link, "")
-            turns.append(names.turn(movement))
-    label = f"{approach} {', '.join(dict.fromkeys(turns))}" if turns else names.head(heads[0])
+    movements = [network.movements[m] for head in heads for m in head.movement_ids]
+    turns = dict.fromkeys(names.turn(m) for m in sorted(movements, key=names.order))
+    approach = names.approach.get(movements[0].from_link, "") if movements else ""
+    label = f"{approach} {', '.join(turns)}" if turns else names.head(heads[0])
     return BarRow(label if len(label) <= MAX_LABEL else label[: MAX_LABEL - 1] + "…", full, indices, "")
 
 
