@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.clearance import ClearanceMatrix, clearance_matrix, crossing_length_m, WALK_S, WALK_SPEED_MPS, conflict_pairs, foes_of
+from network_data.clearance import (
+    WALK_S,
+    WALK_SPEED_MPS,
+    ClearanceMatrix,
+    clearance_matrix,
+    conflict_pairs,
+    crossing_length_m,
+    foes_of,
+)
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
@@ -18,8 +26,8 @@ from network_data.rules import check_plan
 from network_data.rules_walk import walk_times_s
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
-from optimizer.skeleton import Skeleton, is_steady, skeleton_of, spans_of
-from optimizer.stages import choices, orders, with_changes
+from optimizer.skeleton import Skeleton, is_steady, skeleton_of, spans_of, stop_span
+from optimizer.stages import choices, orders, stages_of, with_changes
 from optimizer.timings import best_splits, green_weights
 
 KEPT_SEQUENCES = 12
@@ -101,18 +109,41 @@ def build_model(
     red_s = np.array([_longest_red_s(table, k) for k in range(n)])
     walk_s = _walks_s(network, controller, field_plan, table)
 
+    assumed = _assumed_crossings(network, controller) if settings.rules.pedestrians == "assume" else []
+
     def lay_out(name: str, states: list[str], durations: list[int], stretch: list[bool]) -> Skeleton:
         spans = spans_of(
             controller, tuple(states), matrix, max_red_s=limits.max_red_s, field_red_s=red_s, walk_s=walk_s
         )
+        spans += [
+            span for heads, need in assumed if (span := stop_span(tuple(states), durations, heads, need)) is not None
+        ]
         return skeleton_of(name, controller.id, tuple(states), durations, stretch, spans)
 
     own = lay_out("field", *merged(field_plan))
-    fixed = controller.id in settings.change.fixed_signals or field_plan.actuated
+    if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
+        own = lay_out("field's stages", *with_changes(stages_of(field_plan), matrix))
+    fixed = controller.id in settings.change.fixed_signals
     model = ControllerModel(controller, field_plan, matrix, flows, [own], fixed)
     if with_stages and not fixed and "stages" not in settings.change.freeze:
         model.skeletons.extend(_worth_trying(network, model, lay_out, settings, may_lose))
     return model
+
+
+def _assumed_crossings(network: RoadNetwork, controller: Controller) -> list[tuple[list[int], int]]:
+    """Per approach without a mapped crossing: its link indices and the seconds that people on foot need. [s]"""
+    mapped = {link for x in network.crossings if x.controller_id == controller.id for link in x.crossed_links}
+    out = []
+    for link in network.approaches.get(controller.id, ()):
+        if link not in mapped:
+            heads = [
+                head.index
+                for head in controller.heads
+                if any(network.connections[i].from_link == link for i in head.connections)
+            ]
+            width_m = sum(lane.width_m for lane in network.links[link].lanes)
+            out.append((heads, int(np.ceil(WALK_S + width_m / WALK_SPEED_MPS))))
+    return out
 
 
 def _longest_red_s(table: ProgramTable, index: int) -> float:

@@ -183,6 +183,17 @@ def _red_runs(states: tuple[str, ...], index: int) -> list[tuple[int, int]]:
     return out
 
 
+def stop_span(states: tuple[str, ...], durations_s: list[int], heads: list[int], least_s: int) -> Span | None:
+    """The longest time in which all of some link indices stand still lasts at least so long; None where they never do."""
+    n = len(states)
+    still = "".join("s" if all(state[k] in "ruR" for k in heads) else "-" for state in states)
+    runs = _runs(tuple(still), 0, "s")
+    if not runs or runs[0][1] == n:
+        return None
+    first, length = max(runs, key=lambda run: sum(durations_s[(run[0] + k) % n] for k in range(run[1])))
+    return Span(first, length, least_s, UNBOUNDED_S, f"assumed crossing before {heads}")
+
+
 def skeleton_of(
     name: str, controller_id: str, states: tuple[str, ...], durations_s: list[int], stretch: list[bool], spans: list[Span]
 ) -> Skeleton:

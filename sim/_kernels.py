@@ -24,8 +24,9 @@ NEVER = 2_000_000_000
 BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER = range(9)
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
-# [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed
-CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE = range(12)
+# [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
+# gap it needs before the next foe
+CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
 # rows of foes
 FOE_LANE, FOE_CONN = range(2)
 # lanes that serve a pair of links
@@ -52,9 +53,9 @@ N_TOTALS = 6
 LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP = range(8)
 N_LOG = 8
 # constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count
-REACTION, START_UP, EARLY, N_EARLY, YELLOW_USE, GAP, FOLLOW_UP, STOP_ON_RED, ACCEL = range(9)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(9, 14)
-N_CONST = 14
+REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
+ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(8, 13)
+N_CONST = 13
 
 FAST = {"cache": True, "nogil": True, "boundscheck": None}
 
@@ -63,7 +64,7 @@ class NetworkArrays(NamedTuple):
     """The network: L lanes (waiting places at the end), C connections, P link pairs, K links (gates)."""
 
     lane: np.ndarray  # (L, 9) int32
-    conn: np.ndarray  # (C, 12) int32
+    conn: np.ndarray  # (C, 13) int32
     foe: np.ndarray  # (F, 2) int32
     pair_start: np.ndarray  # (P + 1,) int32
     pair: np.ndarray  # (Q, 3) int32
@@ -146,8 +147,9 @@ def _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now):
     if conn >= 0 and conns[conn, PLACE] != lane:
         signal = conns[conn, SIGNAL]
         if signal >= 0:
-            use = const[YELLOW_USE] + conns[conn, USE]
-            t = _signal_time(signals, windows, signal, t, arrival, const[START_UP], use, ls, lane)
+            t = _signal_time(
+                signals, windows, signal, t, arrival, const[START_UP], conns[conn, USE], ls, lane
+            )
             if ls[lane, LETTER] == STOP_AND_GO:
                 t = max(t, arrival + const[STOP_ON_RED])
         else:
@@ -156,8 +158,9 @@ def _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now):
 
 
 @njit(**FAST)
-def _foe_ahead(conns, foes, gap, ls, vs, conn, t):
-    """When the first foe that leaves no gap has passed; NEVER when the way is clear."""
+def _foe_ahead(conns, foes, ls, vs, conn, t, extra):
+    """When the first foe that leaves no gap (and `extra` ticks) has passed; NEVER when the way is clear."""
+    gap = conns[conn, CLEAR_GAP] + extra
     for f in range(conns[conn, FOE0], conns[conn, FOE1]):
         foe, lane = foes[f, FOE_CONN], foes[f, FOE_LANE]
         if ls[lane, LAST_CONN] == foe and ls[lane, LAST_LEAVE] + 5 > t:
@@ -337,13 +340,16 @@ def run(
                 place = conns[conn, PLACE]
                 inside = place == lane
                 must_yield = conns[conn, FOE1] > conns[conn, FOE0] and (inside or ls[lane, LETTER] < PROTECTED)
-                stop_inside = place >= 0 and not inside and (must_yield or ls[place, COUNT] > 0)
-                if must_yield and not stop_inside:
-                    clear = _foe_ahead(conns, foes, const[GAP], ls, vs, conn, now)
-                    if clear < NEVER:
+                queue_inside = place >= 0 and not inside and ls[place, COUNT] > 0
+                if must_yield and not queue_inside:
+                    extra = 0 if inside or place < 0 else lanes[place, FREE] + const[REACTION]
+                    clear = _foe_ahead(conns, foes, ls, vs, conn, now, extra)
+                    if clear < NEVER and (inside or place < 0):
                         ls[lane, YIELDING] = 1
                         _schedule(conns, signals, windows, const, ls, vs, bucket, lane, clear)
                         continue
+                    stop_inside = clear < NEVER
+                stop_inside = stop_inside or queue_inside
                 ls[lane, YIELDING] = 0
                 mask = conns[conn, TO_MASK]
                 blocker = lanes[lane, BLOCKER]
@@ -403,7 +409,7 @@ def run(
                     if k < 8:
                         lost = _start_loss(const[ACCEL], k, vehicles[veh, LENGTH], conns[conn, SPEED])
                     if k < const[N_EARLY]:
-                        headway = max(headway, const[EARLY])
+                        headway = max(headway, const[EARLY] if k > 0 else const[SECOND])
                     ls[lane, N_GREEN] = k + 1
                 if not stop_inside:
                     lost += conns[conn, LOSS]

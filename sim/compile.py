@@ -72,7 +72,7 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     speed = min(link_speed_mps, connection.speed_mps)
     right = connection.direction in "rR"
     paced = speed * (0.86 if right else 1.0)
-    row = [0] * 12
+    row = [0] * 13
     row[k.CROSS] = ticks(connection.length_m / connection.speed_mps)
     row[k.PLACE_CROSS] = ticks((connection.length_m - connection.wait_m) / connection.speed_mps)
     slower = max(0.0, link_speed_mps - connection.speed_mps)
@@ -84,7 +84,17 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     row[k.USE] = ticks(speed * parameters.yellow_use_per_mps)
     row[k.PLACE] = -1
     row[k.SIGNAL] = -1
+    row[k.CLEAR_GAP] = ticks(critical_gap_s(connection, parameters))
     return row
+
+
+def critical_gap_s(connection: Connection, parameters: SimParameters) -> float:
+    """The gap a vehicle needs that starts from standstill: until its rear has left the junction, and a margin. [s]"""
+    way_m = connection.length_m - connection.wait_m + VEHICLE_SHARE * parameters.spacing_m
+    accel, speed = parameters.accel_mps2, connection.speed_mps
+    reach_m = speed**2 / (2 * accel)
+    clear_s = math.sqrt(2 * way_m / accel) if way_m <= reach_m else speed / accel + (way_m - reach_m) / speed
+    return max(parameters.least_gap_s, clear_s + parameters.gap_margin_s)
 
 
 def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_m: float | None = None) -> CompiledNetwork:
@@ -130,7 +140,7 @@ def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_
         ring += row[k.STORAGE]
     arrays = k.NetworkArrays(
         lane=_table(rows, 9),
-        conn=_table(conns, 12),
+        conn=_table(conns, 13),
         foe=_table(foes, 2),
         pair_start=np.array(pair_start, np.int32),
         pair=_table(pairs, 3),
@@ -164,7 +174,7 @@ def _waiting_place(
     if in_the_way and rows[lane][k.BLOCKER] >= 0:
         return rows[lane][k.BLOCKER]
     place = _lane_row(c.wait_m, c.speed_mps, 0, parameters, spacing_m)
-    place[k.STORAGE] = max(1, math.ceil(c.wait_m / spacing_m))
+    place[k.STORAGE] = max(1, int(c.wait_m / spacing_m))
     if in_the_way:
         rows[lane][k.BLOCKER] = len(rows)
     rows.append(place)
@@ -368,8 +378,7 @@ def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0
     row[k.START_UP] = ticks(parameters.start_up_s)
     row[k.EARLY] = ticks(parameters.early_headway_s)
     row[k.N_EARLY] = parameters.n_early
-    row[k.YELLOW_USE] = ticks(parameters.yellow_use_s)
-    row[k.GAP] = ticks(parameters.critical_gap_s)
+    row[k.SECOND] = ticks(parameters.second_headway_s)
     row[k.FOLLOW_UP] = ticks(parameters.follow_up_s)
     row[k.STOP_ON_RED] = ticks(parameters.stop_on_red_s)
     row[k.ACCEL] = round(10 * parameters.accel_mps2)

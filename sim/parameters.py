@@ -18,12 +18,14 @@ class SimParameters:
         Time part of the saturation headway; the space part is vehicle spacing over speed. [s]
     start_up_s : float
         From start of green until the first queued vehicle passes the stop line. [s]
-    early_headway_s : float
-        Headway of the next `n_early` queued vehicles. [s]
-    yellow_use_s, yellow_use_per_mps : float
-        A vehicle still passes until this long into yellow: constant and per speed on the junction. [s], [s/(m/s)]
+    second_headway_s, early_headway_s : float
+        Headway behind the first, and behind the next ones up to number `n_early` of a queue. [s]
+    yellow_use_per_mps : float
+        A vehicle still passes until this long into yellow, per speed on the junction: later ones can stop. [s/(m/s)]
     critical_gap_s, follow_up_s : float
-        Gap acceptance of permitted turns and minor roads. [s]
+        Gap acceptance of permitted turns and minor roads where closed forms need one number. [s]
+    gap_margin_s, least_gap_s : float
+        In the simulation the gap is the time to clear the junction from standstill plus a margin, at least so much. [s]
     minor_loss_s : float
         Lost by slowing down for an unsignalized minor approach, at 50 km/h, in proportion to speed. [s]
     stop_on_red_s : float
@@ -47,12 +49,14 @@ class SimParameters:
     """
 
     reaction_headway_s: float = 1.5
-    start_up_s: float = 2.3
-    early_headway_s: float = 2.25
+    start_up_s: float = 1.0
+    second_headway_s: float = 3.0
+    early_headway_s: float = 2.1
     n_early: int = 4
-    yellow_use_s: float = 0.8
     yellow_use_per_mps: float = 1 / 9
     critical_gap_s: float = 4.8
+    gap_margin_s: float = 1.0
+    least_gap_s: float = 3.5
     follow_up_s: float = 2.13
     minor_loss_s: float = 2.3
     stop_on_red_s: float = 2.5

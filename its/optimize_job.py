@@ -1,0 +1,255 @@
+"""`its optimize`: read, estimate, simulate, optimize, check, write."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from its.console import Console, format_table
+from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network, sha256_of
+from its.measures_json import measures_json
+from its.report import ReportData, render_report
+from its.requests import Effort, OptimizeRequest, effort_of
+from its.run_record import demand_json, engine_versions, ladder_json, model_notes
+from its.today import todays_check
+from its.warm import compile_kernels
+from network_data.errors import InfeasibleError
+from network_data.formats.files import write_aside
+from network_data.formats.plan_csv import plan_csv
+from network_data.formats.plan_json import dump_plan, plan_document, program_id_of
+from network_data.formats.sumo_tls import write_sumo_programs
+from network_data.network import RoadNetwork
+from network_data.plans import TimingPlan
+from network_data.rules import check_plan, passed_checks
+from network_data.settings import Settings, load_settings
+from network_data.whole_seconds import Losses, to_sumo
+from optimizer.optimize import Result, optimize
+from sim.measures import Measures, measure
+
+log = logging.getLogger(__name__)
+
+WRITE_RESERVE_S = 1.5
+"""Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Inputs:
+    network: RoadNetwork
+    field: TimingPlan
+    settings: Settings
+    effort: Effort
+    demand: LoadedDemand
+    hashes: dict[str, str]
+
+
+def optimize_job(request: OptimizeRequest) -> int:
+    """Run the job; returns the exit code. All files are written at the end, each aside and then renamed."""
+    console = Console()
+    with console.stage("read"):
+        inputs = _read(request)
+    with console.stage("compile"):
+        compile_s = compile_kernels()
+    if compile_s > 1.0:
+        console.say(f"kernels compiled in {compile_s:.1f} s (first run only, not counted in the time limit)")
+    deadline = _deadline(request, inputs, compile_s)
+    with console.stage("optimize") as stage:
+        result = optimize(
+            inputs.network,
+            inputs.demand.scenarios,
+            inputs.field,
+            inputs.settings,
+            begin_s=inputs.demand.begin_s,
+            end_s=inputs.demand.end_s,
+            seed=request.seed,
+            iterations=inputs.effort.iterations,
+            deadline=deadline,
+            progress=lambda n, rung, value: stage.update(
+                _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
+            ),
+        )
+    with console.stage("measure"):
+        measured = [("field plan", inputs.field, measure(result.simulator, inputs.field))]
+        measured += [(step.name, step.plan, measure(result.simulator, step.plan)) for step in result.ladder]
+    with console.stage("write"):
+        run = _write(request, inputs, result, measured, console, compile_s)
+    _print(run, request.out)
+    return 0
+
+
+def _read(request: OptimizeRequest) -> _Inputs:
+    network = load_network(request.network)
+    field = load_field_plan(request.plans, network)
+    settings = load_settings(request.settings) if request.settings is not None else Settings()
+    effort = effort_of(request, settings)
+    settings = settings.model_copy(
+        update={"search": settings.search.model_copy(update={"workers": effort.workers})}
+    )
+    unknown = sorted(set(settings.change.fixed_signals) - set(network.controllers))
+    if unknown:
+        known = ", ".join(sorted(network.controllers)[:10])
+        raise InfeasibleError(f"[change] fixed_signals names {unknown}, the network has: {known}; mend the ids")
+    demand = load_demand(request.source, network, field)
+    files: dict[str, Path | None] = {"network": request.network, **request.source.files}
+    files |= {"plans": request.plans, "settings": request.settings}
+    return _Inputs(
+        network=network,
+        field=field,
+        settings=settings,
+        effort=effort,
+        demand=demand,
+        hashes={name: sha256_of(path) for name, path in files.items() if path is not None},
+    )
+
+
+def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> float | None:
+    """When the search has to stop so that the whole process keeps its time limit."""
+    if inputs.effort.time_limit_s is None:
+        return None
+    n_signals = len(inputs.network.controllers)
+    vehicles = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios)
+    # measuring writes every passage of a lane down: about 12 µs each, for six plans; the report draws each signal
+    measure_s = 6 * 12e-6 * vehicles * 3 + 0.05 * n_signals
+    reserve_s = min(WRITE_RESERVE_S + measure_s, 0.5 * inputs.effort.time_limit_s)
+    counted_s = compile_s if compile_s > 1.0 else 0.0
+    return request.started_s + inputs.effort.time_limit_s + counted_s - reserve_s
+
+
+def _share(n: int, effort: Effort, deadline: float | None, started_s: float) -> float:
+    """How much of the search is done. [-]"""
+    by_count = n / effort.iterations if effort.iterations else 0.0
+    by_time = (time.monotonic() - started_s) / max(1e-9, deadline - started_s) if deadline is not None else 0.0
+    return min(1.0, max(by_count, by_time))
+
+
+def _write(
+    request: OptimizeRequest,
+    inputs: _Inputs,
+    result: Result,
+    measured: list[tuple[str, TimingPlan, Measures]],
+    console: Console,
+    compile_s: float,
+) -> dict[str, Any]:
+    findings = check_plan(
+        inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios
+    )
+    checks = passed_checks(findings)
+    document = plan_document(
+        inputs.network,
+        result.plan,
+        inputs.field,
+        inputs=inputs.hashes,
+        engine=engine_versions(),
+        seed=request.seed,
+        period={"begin_s": inputs.demand.begin_s, "end_s": inputs.demand.end_s, "days": request.source.days},
+        objective={
+            "before_s_per_veh": round(result.objective_before, 4),
+            "after_s_per_veh": round(result.objective_after, 4),
+            "weights": inputs.settings.objective.model_dump(),
+        },
+        bounds=[],
+        checks=checks,
+        findings=findings,
+    )
+    program_id = program_id_of(document)
+    exported, losses = to_sumo(result.plan, inputs.network, inputs.field, program_id)
+    run = _run_record(request, inputs, result, measured, losses, checks, console, compile_s, program_id)
+    named = replace_ids(result.plan, program_id)
+    report = render_report(
+        ReportData(
+            network=inputs.network,
+            field=inputs.field,
+            plan=named,
+            before=measured[0][2],
+            after=measured[-1][2],
+            run=run,
+        )
+    )
+    out = request.out
+    write_aside(out / "plan.json", dump_plan(document))
+    write_aside(out / "plan.add.xml", write_sumo_programs(exported))
+    write_aside(out / "plan.csv", plan_csv(inputs.network, result.plan))
+    write_aside(out / "report.html", report)
+    write_aside(out / "run.json", json.dumps(run, indent=1) + "\n")
+    return run
+
+
+def replace_ids(plan: TimingPlan, program_id: str) -> TimingPlan:
+    """The plan under the name it is exported with."""
+    return TimingPlan(controllers={c: replace(p, program_id=program_id) for c, p in plan.controllers.items()})
+
+
+def _run_record(
+    request: OptimizeRequest,
+    inputs: _Inputs,
+    result: Result,
+    measured: list[tuple[str, TimingPlan, Measures]],
+    losses: Losses,
+    checks: list[dict[str, Any]],
+    console: Console,
+    compile_s: float,
+    program_id: str,
+) -> dict[str, Any]:
+    demand = inputs.demand
+    return {
+        "program_id": program_id,
+        "network_hash": inputs.network.hash,
+        "period": {"begin_s": demand.begin_s, "end_s": demand.end_s, "days": request.source.days},
+        "ladder": ladder_json(measured, result),
+        "objective": {"before": result.objective_before, "after": result.objective_after},
+        "today": todays_check(
+            inputs.network, demand.detectors, demand.counts, demand.estimates, measured[0][2], demand.begin_s, demand.end_s
+        ),
+        "demand": demand_json(demand),
+        "after": measures_json(measured[-1][2]),
+        "notes": [*demand.notes, *model_notes(inputs.network, inputs.field), *result.notes],
+        "losses": losses,
+        "checks": checks,
+        "settings": inputs.settings.model_dump(mode="json"),
+        "seed": request.seed,
+        "reproducible": inputs.effort.time_limit_s is None,
+        "iterations": result.iterations,
+        "simulations": result.n_runs,
+        "versions": engine_versions(),
+        "inputs": inputs.hashes,
+        "timings_s": {name: round(s, 2) for name, s in console.timings_s.items()},
+        "compile_s": round(compile_s, 2),
+        "wall_s": round(time.monotonic() - request.started_s, 2),
+    }
+
+
+def _print(run: dict[str, Any], out: Path) -> None:
+    """The ladder and where the files are."""
+    ladder = run["ladder"]
+    first = ladder[0]["delay_s_per_veh"]
+    rows = [
+        (
+            step["step"],
+            f"{step['delay_s_per_veh']:.1f}",
+            f"{100 * (step['delay_s_per_veh'] / first - 1):+.0f} %" if first else "",
+            f"{step['stops_per_veh']:.2f}",
+            f"{step['queue_max_veh']:.0f}",
+        )
+        for step in ladder
+    ]
+    print(format_table(("step", "delay s/veh", "change", "stops/veh", "worst queue veh"), rows))
+    print()
+    last = ladder[-1]["signals"]
+    signals = [
+        (
+            signal,
+            *(f"{step['signals'][signal]['delay_s_per_veh']:.1f}" for step in ladder),
+            f"{ladder[0]['signals'][signal]['stops_per_veh']:.2f} → {last[signal]['stops_per_veh']:.2f}",
+            f"{ladder[0]['signals'][signal]['queue_max_veh']:.0f} → {last[signal]['queue_max_veh']:.0f}",
+            f"{ladder[0]['signals'][signal]['cycle_s']:g} → {last[signal]['cycle_s']:g}",
+        )
+        for signal in last
+    ]
+    steps = [f"{step['step']}" for step in ladder]
+    print(format_table(("signal: delay s/veh", *steps, "stops/veh", "worst queue", "cycle s"), signals))
+    print()
+    for name in ("plan.json", "plan.add.xml", "plan.csv", "report.html", "run.json"):
+        print(out / name)

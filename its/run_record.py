@@ -1,0 +1,92 @@
+"""Parts of run.json: versions, ladder, demand, what the model assumes."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from its.inputs import LoadedDemand
+from its.measures_json import area_json
+from network_data.network import RoadNetwork
+from network_data.plans import TimingPlan
+from optimizer.optimize import Result
+from sim.measures import Measures
+
+PACKAGES = ("its-signals", "numpy", "numba", "ortools", "pandas", "networkx")
+
+
+def engine_versions() -> dict[str, str]:
+    """Versions of the engine and of what its numbers depend on."""
+    out = {}
+    for name in PACKAGES:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def ladder_json(measured: list[tuple[str, TimingPlan, Measures]], result: Result) -> list[dict[str, Any]]:
+    """The steps with their figures, in total and per signal."""
+    iterations = {step.name: step.iterations for step in result.ladder}
+    return [
+        {
+            "step": name,
+            "iterations": iterations.get(name, 0),
+            **area_json(measures.network),
+            "signals": {
+                c: {**area_json(area), "cycle_s": measures.cycle_s.get(c)} for c, area in measures.signals.items()
+            },
+        }
+        for name, _, measures in measured
+    ]
+
+
+def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
+    """Per movement the mean hourly flow, its standard error and what supports it; fit per day."""
+    scenarios = loaded.scenarios
+    flows: dict[tuple[str, str], list[Any]] = {}
+    for scenario, weight in zip(scenarios.scenarios, scenarios.weights, strict=True):
+        hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
+        for m, pair in enumerate(scenario.pairs):
+            row = flows.setdefault(pair, [0.0, 0.0, scenario.support[m]])
+            row[0] += weight * float(scenario.veh[m].sum()) / hours
+            # a movement's errors of one day lean the same way: they add up as they are
+            row[1] += weight * float(scenario.sd_veh[m].sum()) / hours
+    return {
+        "movements": [
+            {
+                "from_link": pair[0],
+                "to_link": pair[1],
+                "veh_per_h": round(row[0], 2),
+                "sd_veh_per_h": round(row[1], 2),
+                "support": row[2],
+            }
+            for pair, row in flows.items()
+        ],
+        "scenarios": [s.label for s in scenarios.scenarios],
+        "dispersion": [round(s.dispersion, 2) for s in scenarios.scenarios],
+        "fit": [
+            {
+                "day": estimate.demand.label,
+                "detectors": len(estimate.fit),
+                "geh_below_5": sum(1 for row in estimate.fit if row.geh < 5),
+                "repaired": list(estimate.repaired),
+            }
+            for estimate in loaded.estimates
+        ],
+        "notes": list(loaded.notes),
+    }
+
+
+def model_notes(network: RoadNetwork, field: TimingPlan) -> list[str]:
+    """What the engine assumes about this input, a sentence each."""
+    notes = list(network.notes)
+    if not network.crossings:
+        notes.append("no crossings in the input, not fit for a street with pedestrians")
+    notes += [
+        f"controller {c!r} is actuated in the field; simulated as fixed time with its stated durations"
+        for c, program in field.controllers.items()
+        if program.actuated
+    ]
+    return notes

@@ -1,0 +1,194 @@
+"""The optimizer's public call: demand and the plan in the field in, a better and checked plan out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from network_data.clearance import clearance_matrix
+from network_data.demand import DemandScenarios
+from network_data.errors import InfeasibleError
+from network_data.network import RoadNetwork
+from network_data.plans import ControllerPlan, TimingPlan
+from network_data.rings import phases_of, starting_at_stage
+from network_data.rules import Finding, check_plan
+from network_data.settings import Settings
+from network_data.trips import Trips
+from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
+from optimizer.flows import head_flows, mean_flows_vph
+from optimizer.models import ControllerModel, build_model
+from optimizer.moves import Neighbourhood
+from optimizer.search import Evaluator, Search, climb
+from sim.parameters import STREET
+from sim.simulate import Simulator
+from sim.trips import draw_trips
+
+DRAWS = {1: 3, 2: 2}
+"""Realizations per scenario, by number of scenarios; one where there are more."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """One step of the ladder."""
+
+    name: str
+    plan: TimingPlan
+    objective: float
+    iterations: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """What the optimizer found. `objective` values are s/veh, weighted as the settings say; `findings` are warnings."""
+
+    plan: TimingPlan
+    ladder: tuple[Step, ...]
+    objective_before: float
+    objective_after: float
+    iterations: int
+    n_runs: int
+    findings: tuple[Finding, ...]
+    simulator: Simulator
+    notes: tuple[str, ...]
+
+
+def realizations_of(demand: DemandScenarios, *, seed: int, warmup_s: float, network: RoadNetwork) -> list[Trips]:
+    """The vehicles of every scenario, drawn as often as `DRAWS` says."""
+    n = DRAWS.get(len(demand.scenarios), 1)
+    return [
+        draw_trips(network, scenario, seed=seed * 1000 + 10 * i + k, warmup_s=warmup_s, spacing_m=STREET.spacing_m)
+        for i, scenario in enumerate(demand.scenarios)
+        for k in range(n)
+    ]
+
+
+def optimize(
+    network: RoadNetwork,
+    demand: DemandScenarios,
+    field: TimingPlan,
+    settings: Settings,
+    *,
+    begin_s: float,
+    end_s: float,
+    seed: int = 0,
+    iterations: int | None = None,
+    deadline: float | None = None,
+    warmup_s: float = 0.0,
+    progress: Callable[[int, str, float], None] | None = None,
+) -> Result:
+    """Find a better plan.
+
+    Parameters
+    ----------
+    demand : DemandScenarios
+        One scenario per day.
+    field : TimingPlan
+        The plan in the field: the start, and the yardstick of every rule.
+    begin_s, end_s : float
+        Period, local seconds after midnight. [s]
+    iterations, deadline
+        When to stop, see `climb`; both None stops after the quotas of all rungs once over.
+    progress : callable, optional
+        Called with (iteration, rung, objective).
+
+    Raises
+    ------
+    InfeasibleError
+        No plan keeps the rules.
+    """
+    trips = realizations_of(demand, seed=seed, warmup_s=warmup_s, network=network)
+    simulator = Simulator(
+        network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers
+    )
+    flows = mean_flows_vph(demand)
+    models = [
+        build_model(network, controller, field.controllers[c], head_flows(network, controller, flows), settings)
+        for c, controller in network.controllers.items()
+    ]
+    evaluator = Evaluator(simulator, models, settings.objective)
+    today: Candidate = tuple(_untouched(model) for model in models)
+    before = evaluator.values([today], range(simulator.n_realizations))[0]
+    neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
+    search = climb(
+        evaluator, neighbourhood, settings, seed=seed, iterations=iterations, deadline=deadline, progress=progress
+    )
+    ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
+    return Result(
+        plan=ladder[-1].plan,
+        ladder=ladder,
+        objective_before=sum(before) / len(before),
+        objective_after=search.objective,
+        iterations=search.iterations,
+        n_runs=evaluator.n_runs,
+        findings=tuple(findings),
+        simulator=simulator,
+        notes=tuple(notes),
+    )
+
+
+def _untouched(model: ControllerModel) -> Setting:
+    """The field program as it is, fractions of seconds and all."""
+    setting = field_setting(model)
+    return replace(setting, skeleton=-1)
+
+
+def _ladder(
+    network: RoadNetwork,
+    models: list[ControllerModel],
+    search: Search,
+    field: TimingPlan,
+    settings: Settings,
+    demand: DemandScenarios,
+) -> tuple[tuple[Step, ...], list[Finding], list[str]]:
+    """Every rung's plan in its final form; the last one has passed the check."""
+    steps, notes = [], []
+    findings: list[Finding] = []
+    for rung in search.rungs:
+        candidate, findings, refused = _passing(network, models, rung.candidate, field, settings, demand)
+        notes += [f"{rung.name}: {text}" for text in refused]
+        plan = finished(network, models, candidate, field, settings)
+        steps.append(Step(name=rung.name, plan=plan, objective=rung.objective, iterations=rung.iterations))
+    return tuple(steps), findings, notes
+
+
+def _passing(
+    network: RoadNetwork,
+    models: list[ControllerModel],
+    candidate: Candidate,
+    field: TimingPlan,
+    settings: Settings,
+    demand: DemandScenarios,
+) -> tuple[Candidate, list[Finding], list[str]]:
+    """The candidate, with controllers that the check refuses put back to the field's program."""
+    refused: list[str] = []
+    for _ in range(2):
+        findings = check_plan(network, timing_plan(models, candidate), field, settings, demand=demand)
+        errors = [finding for finding in findings if finding.severity == "error"]
+        if not errors:
+            return candidate, findings, refused
+        for at, model in enumerate(models):
+            mine = [e.text for e in errors if e.controller == model.controller.id]
+            if mine:
+                refused.append(f"controller {model.controller.id!r} keeps the field's program: {mine[0]}")
+                candidate = changed(candidate, at, _untouched(model))
+    texts = "; ".join(f"{e.controller}: {e.text}" for e in errors[:5])
+    raise InfeasibleError(f"the plan in the field itself breaks the rules set: {texts}. Loosen the settings")
+
+
+def finished(
+    network: RoadNetwork, models: list[ControllerModel], candidate: Candidate, field: TimingPlan, settings: Settings
+) -> TimingPlan:
+    """The plan as people read it: each program begins with its first stage and carries its phases."""
+    out: dict[str, ControllerPlan] = {}
+    for controller_id, program in timing_plan(models, candidate).controllers.items():
+        controller = network.controllers[controller_id]
+        turned = starting_at_stage(program, controller)
+        matrix = clearance_matrix(
+            controller,
+            field.controllers[controller_id],
+            min_green_s=settings.limits.min_green_s,
+            source=settings.rules.clearance,
+            network=network,
+        )
+        out[controller_id] = replace(turned, barrier_groups=phases_of(controller, network, turned, matrix))
+    return TimingPlan(controllers=out)
