@@ -38,7 +38,7 @@ def render_report(data: ReportData) -> str:
     """
     names = Names(data.network)
     signals = signal_views(data, names)
-    support, movements = overview.demand(data)
+    support, movements, n_small = overview.demand(data)
     template = _environment().get_template("report.html.j2")
     return template.render(
         head=overview.headline(data),
@@ -51,6 +51,7 @@ def render_report(data: ReportData) -> str:
         arterials=_arterials(data),
         support=support,
         demand_rows=movements,
+        n_small_flows=n_small,
         levels=LOS_UP_TO_S,
         **_assumptions(data),
     )

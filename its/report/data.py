@@ -5,11 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim.measures import Measures
+
+
+@dataclass(frozen=True, slots=True)
+class DemandRow:
+    """A movement's demand with its standard error and what supports it: measured, implied or prior. [veh/h]"""
+
+    from_link: str
+    to_link: str
+    veh_per_h: float | None
+    sd_veh_per_h: float | None
+    support: str
+
+    @property
+    def label(self) -> str:
+        """The movement's id, or where traffic enters or ends."""
+        if not self.from_link:
+            return f"enters on {self.to_link}"
+        return f"{self.from_link}>{self.to_link}" if self.to_link else f"ends on {self.from_link}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +50,27 @@ class ReportData:
         """A list of run.json; empty where it is missing."""
         return as_list(self.run.get(name))
 
+    @cached_property
+    def demand(self) -> tuple[DemandRow, ...]:
+        """Demand per movement, as run.json tells it."""
+        return tuple(_demand_row(as_mapping(row)) for row in as_list(self.part("demand").get("movements")))
+
     @property
     def period_h(self) -> float:
         """Length of the period planned for; one hour where run.json does not say. [h]"""
         period = self.part("period")
         begin_s, end_s = as_number(period.get("begin_s")), as_number(period.get("end_s"))
         return (end_s - begin_s) / 3600 if begin_s is not None and end_s is not None and end_s > begin_s else 1.0
+
+
+def _demand_row(row: Mapping[str, Any]) -> DemandRow:
+    return DemandRow(
+        from_link=str(row.get("from_link") or ""),
+        to_link=str(row.get("to_link") or ""),
+        veh_per_h=as_number(row.get("veh_per_h")),
+        sd_veh_per_h=as_number(row.get("sd_veh_per_h")),
+        support=str(row.get("support", "?")),
+    )
 
 
 def as_mapping(value: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from its.report.charts import Change, Dot, change_chart, ladder_chart, mini_bars, scatter
-from its.report.data import ReportData, as_list, as_mapping, as_number
+from its.report.data import DemandRow, ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, clock, short
 from its.report.signals import changes_of
 
@@ -22,6 +22,8 @@ SUPPORT = {
     "prior": "prior: nothing counted constrains it; usual turning shares",
 }
 MOST_GAINS = 10
+LISTED_VPH = 1.0
+"""Smaller flows are counted, not listed. [veh/h]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,40 +253,20 @@ class Support:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class DemandRow:
-    """A movement's demand with its standard error. [veh/h]"""
-
-    label: str
-    veh_per_h: float | None
-    sd_veh_per_h: float | None
-    support: str
-
-
-def demand(data: ReportData) -> tuple[list[Support], list[DemandRow]]:
-    """What supports the demand, summed up and per movement; the largest flow without a count first."""
-    rows = [as_mapping(row) for row in as_list(data.part("demand").get("movements"))]
+def demand(data: ReportData) -> tuple[list[Support], list[DemandRow], int]:
+    """What supports the demand, summed up; the flows worth a line, least supported first; and how many are not."""
     flow: dict[str, float] = defaultdict(float)
     count: dict[str, int] = defaultdict(int)
-    shown = []
-    for row in rows:
-        kind = str(row.get("support", "?"))
-        veh = as_number(row.get("veh_per_h"))
-        flow[kind] += veh or 0.0
-        count[kind] += 1
-        shown.append(DemandRow(_pair(row), veh, as_number(row.get("sd_veh_per_h")), kind))
+    for row in data.demand:
+        flow[row.support] += row.veh_per_h or 0.0
+        count[row.support] += 1
     whole = sum(flow.values()) or 1.0
-    order = {kind: n for n, kind in enumerate(("prior", "implied", "measured"))}
-    shown.sort(key=lambda r: (order.get(r.support, 9), -(r.veh_per_h or 0.0), r.label))
     kinds = [kind for kind in SUPPORT if kind in count] + sorted(set(count) - set(SUPPORT))
-    return [Support(kind, SUPPORT.get(kind, kind), count[kind], flow[kind] / whole) for kind in kinds], shown
-
-
-def _pair(row: Mapping[str, Any]) -> str:
-    start, end = str(row.get("from_link") or ""), str(row.get("to_link") or "")
-    if not start:
-        return f"enters on {end}"
-    return f"{start} > {end}" if end else f"ends on {start}"
+    order = {kind: n for n, kind in enumerate(("prior", "implied", "measured"))}
+    shown = [row for row in data.demand if (row.veh_per_h or 0.0) >= LISTED_VPH]
+    shown.sort(key=lambda r: (order.get(r.support, 9), -(r.veh_per_h or 0.0), r.label))
+    sums = [Support(kind, SUPPORT.get(kind, kind), count[kind], flow[kind] / whole) for kind in kinds]
+    return sums, shown, len(data.demand) - len(shown)
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

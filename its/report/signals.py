@@ -46,6 +46,7 @@ class MovementRow:
     links: str
     lanes: int
     storage_veh: float
+    support: str
     before: MovementCell | None
     after: MovementCell | None
 
@@ -132,13 +133,16 @@ def _program(plan: ControllerPlan, drawer: StageDrawer, groups: tuple[BarrierGro
 
 
 def _movement_rows(data: ReportData, names: Names, controller_id: str) -> list[MovementRow]:
+    support = {(d.from_link, d.to_link): d.support for d in data.demand}
     return [
-        _movement_row(data, names, movement)
+        _movement_row(data, names, movement, support)
         for movement in sorted(movements_of(data.network, controller_id), key=names.order)
     ]
 
 
-def _movement_row(data: ReportData, names: Names, movement: Movement) -> MovementRow:
+def _movement_row(
+    data: ReportData, names: Names, movement: Movement, support: Mapping[tuple[str, str], str]
+) -> MovementRow:
     lanes = len({data.network.connections[i].from_lane for i in movement.connections})
     measured = data.before.movements.get(movement.id) or data.after.movements.get(movement.id)
     storage_veh = measured.storage_veh / lanes if measured is not None else 0.0
@@ -148,6 +152,7 @@ def _movement_row(data: ReportData, names: Names, movement: Movement) -> Movemen
         links=", ".join(str(i) for i in movement.link_indices),
         lanes=lanes,
         storage_veh=storage_veh,
+        support=support.get((movement.from_link, movement.to_link), ""),
         before=_cell(data.before, movement.id, storage_veh),
         after=_cell(data.after, movement.id, storage_veh),
     )

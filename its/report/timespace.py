@@ -162,7 +162,7 @@ def _drawing(arterial: Arterial, frame: _Frame, bands: list[Bands | None], clip_
     for (course, heights, css), found in zip(directions, bands, strict=True):
         if found is not None:
             _draw_bands(svg, frame, course, heights, found, css)
-    for (course, heights, css), found in zip(directions, bands, strict=True):
+    for (_, heights, css), found in zip(directions, bands, strict=True):
         if found is not None:
             shift = (STRIP / 2 if len(directions) > 1 else 0.0) * (1 if css == "forth" else -1)
             _draw_greens(svg, frame, heights, found, shift)

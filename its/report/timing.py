@@ -23,15 +23,6 @@ BOTTOM = 18.0
 MAX_LABEL = 30
 CSS = {"G": "green", "g": "yields", "y": "yellow", "Y": "yellow", "u": "red-yellow", "s": "stop-go"}
 CSS |= {"o": "off", "O": "off"}
-    "G": "green",
-    "g": "yields",
-    "y": "yellow",
-    "Y": "yellow",
-    "u": "red-yellow",
-    "s": "stop-go",
-    "o": "off",
-    "O": "off",
-}
 MIN_TEXT_PX = 17.0
 
 
