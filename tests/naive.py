@@ -20,7 +20,7 @@ STOP_AND_GO, PERMITTED, PROTECTED = 0, 1, 2
 LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop")
 CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap")
 CONSTANTS = (
-    "reaction", "start_up", "early", "n_early", "yellow_use", "follow_up", "stop_on_red", "accel", "entry_headway",
+    "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
     "entry_loss", "lane_change", "end", "count_from",
 )  # fmt: skip
 
@@ -216,8 +216,8 @@ class Simulation:
             if conn.signal is None:
                 t = max(t, arrival + conn.approach)
             else:
-                use = self.const["yellow_use"] + conn.use
-                t, lane.green_end, lane.mode, green = conn.signal.next_pass(t, arrival, self.const["start_up"], use)
+                start_up = self.const["start_up"]
+                t, lane.green_end, lane.mode, green = conn.signal.next_pass(t, arrival, start_up, conn.use)
                 if lane.green_start != green:
                     lane.green_start, lane.n_green = green, 0
                 if lane.mode == STOP_AND_GO:
@@ -264,13 +264,17 @@ class Simulation:
     def _try_turn(self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int) -> None:
         inside = conn.place is lane
         yields = bool(conn.foes) and (inside or lane.mode != PROTECTED)
-        waits_inside = conn.place is not None and not inside and (yields or bool(conn.place.queue))
+        has_place = conn.place is not None and not inside
+        waits_inside = has_place and bool(conn.place.queue)
         if yields and not waits_inside:
-            clear = self._until_clear(conn, now)
-            if clear is not None:
+            # who need not stop at the place is past it only later
+            extra = conn.place.free + self.const["reaction"] if has_place else 0
+            clear = self._until_clear(conn, now, extra)
+            if clear is not None and not has_place:
                 lane.yielding = True
                 self._plan_head(lane, clear)
                 return
+            waits_inside = clear is not None
         lane.yielding = False
         if lane.blocker is not None and lane.blocker.queue and conn.place is not lane.blocker:
             self._wait_for(lane, lane.blocker, now)
@@ -308,7 +312,7 @@ class Simulation:
         elif conn.signal is not None and now > vehicle.arrival + 5:
             lost = self._accelerating(lane.n_green, vehicle, conn) if lane.n_green < 8 else 0
             if lane.n_green < self.const["n_early"]:
-                headway = max(headway, self.const["early"])
+                headway = max(headway, self.const["early" if lane.n_green else "second"])
             lane.n_green += 1
         lost += 0 if waits_inside else conn.loss
         lane.free_at = now + headway
@@ -323,7 +327,7 @@ class Simulation:
         reached = min(v, isqrt(2 * self.const["accel"] * (10 + nth * vehicle.length_dm)))
         return 10 * (v - reached) ** 2 // (2 * self.const["accel"] * max(v, 1))
 
-    def _until_clear(self, conn: Connection, t: int) -> int | None:
+    def _until_clear(self, conn: Connection, t: int, extra: int) -> int | None:
         """When the first foe that leaves no gap has passed; None when the way is clear."""
         for lane, foe in conn.foes:
             if lane.last_conn is foe and lane.last_leave + 5 > t:
@@ -334,7 +338,7 @@ class Simulation:
             for n, vehicle in enumerate(lane.queue[:4]):
                 if n:
                     passes = max(passes + 20, vehicle.arrival)
-                if passes > min(t + conn.clear_gap, lane.green_end):
+                if passes > min(t + conn.clear_gap + extra, lane.green_end):
                     break
                 if vehicle.conn is foe:
                     return max(passes, t) + 5

@@ -177,13 +177,10 @@ def nobody_on_red(done: Run) -> None:
         c = network.connections[row.conn]
         if c.controller_id is None or c.link_index is None:
             continue
-        speed_mps = min(c.speed_mps, network.links[c.from_link].lanes[c.from_lane].speed_mps)
-        p = done.compiled.parameters
-        use_s = p.yellow_use_s + p.yellow_use_per_mps * speed_mps
+        use_s = int(done.compiled.arrays.conn[row.conn, k.USE]) / TICKS
         since_s = _since_open_s(done.plan.controllers[c.controller_id], c.link_index, done.begin_s + row.leave / TICKS)
         assert since_s is not None, f"{row} leaves on red"
-        # two roundings to ticks: of the constant part and of the part that grows with speed
-        assert since_s <= use_s + 0.1 + 1e-6, f"{row} leaves {since_s} s into yellow"
+        assert since_s <= use_s + 1e-6, f"{row} leaves {since_s} s into yellow"
 
 
 def _since_open_s(program: ControllerPlan, index: int, at_s: float) -> float | None:
