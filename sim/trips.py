@@ -14,6 +14,11 @@ from network_data.trips import Trips
 
 MAX_STEPS = 300
 MINUTE_S = 60.0
+MINUTE_SHARE = 1 / 3
+"""Variance over mean beyond Poisson's: 1-minute counts have this share of what 5-minute counts have.
+
+Measured on departures of TAPAS Cologne: 4-6 at 60 s, 11-15 at 300 s.
+"""
 
 
 @njit(cache=True, nogil=True)
@@ -52,8 +57,8 @@ def draw_trips(
 ) -> Trips:
     """One realization of a demand.
 
-    Entries are doubly random: the rate of each interval and of each minute in it is multiplied by gamma noise, so that
-    the variance of 5-minute counts over their mean is the demand's dispersion; then Poisson.
+    Entries are doubly random: how the flow varies from interval to interval stands in the demand; within it the rate of
+    each minute is multiplied by gamma noise as the demand's dispersion of 5-minute counts suggests; then Poisson.
 
     Parameters
     ----------
@@ -139,17 +144,13 @@ def _entries(
 def _clumped(
     mean: float, begin_s: float, end_s: float, dispersion: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Times of about `mean` vehicles in an interval.
-
-    Half of the variance beyond Poisson's varies from interval to interval, half from minute to minute.
-    """
-    extra = max(0.0, dispersion - 1.0)
+    """Times of about `mean` vehicles in an interval, clumped from minute to minute."""
     if mean <= 0:
         return np.empty(0)
-    whole = _noise(extra / 2 / mean, rng)
     n_minute = max(1, round((end_s - begin_s) / MINUTE_S))
-    minutes = np.array([_noise(extra / 2 / mean * n_minute, rng) for _ in range(n_minute)])
-    counts = rng.poisson(mean / n_minute * whole * minutes)
+    extra = MINUTE_SHARE * max(0.0, dispersion - 1.0)
+    rates = np.array([_noise(extra * n_minute / mean, rng) for _ in range(n_minute)])
+    counts = rng.poisson(mean / n_minute * rates)
     width = (end_s - begin_s) / n_minute
     cells = np.repeat(np.arange(n_minute), counts)
     return np.asarray(np.sort(begin_s + (cells + rng.random(len(cells))) * width))
