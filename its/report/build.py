@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +17,6 @@ from its.report.plan_view import network_map
 from its.report.signals import LOS_UP_TO_S, signal_views
 from its.report.timespace import TimeSpace, time_space
 
-Item = TypeVar("Item")
 MINUS = "\u2212"
 NO_VALUE = "–"
 
@@ -95,9 +93,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        num=_num, percent=_percent, signed=_signed, seconds=_seconds, short=short, columns=_columns, wrap=_wrap
-    )
+    environment.filters.update(num=_num, percent=_percent, signed=_signed, seconds=_seconds, short=short, wrap=_wrap)
     return environment
 
 
@@ -121,12 +117,6 @@ def _seconds(value: float) -> str:
 
 def _percent(value: float | None, digits: int = 0) -> str:
     return NO_VALUE if value is None else f"{100 * value:.{digits}f} %".replace("-", MINUS)
-
-
-def _columns(rows: Sequence[Item], n: int) -> list[Sequence[Item]]:
-    """Rows of a long table, dealt into side-by-side tables of about equal length."""
-    size = max(1, math.ceil(len(rows) / n))
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def _wrap(text: str) -> Markup:
