@@ -37,6 +37,8 @@ GATE_FACTOR = 0.8
 MIDWAY_VPH = 6.0
 """Mean flow that begins, or ends, on a link between junctions. [veh/h]"""
 MIDWAY_SHARE = 0.01
+MIDWAY_LENGTH_M = 100.0
+MIDWAY_LEAST = 0.1
 TURN_BACK_SHARE = 0.005
 MIN_TURN_COVER = 0.5
 """Least share of a time that turning counts must cover to stand for it. [-]"""
@@ -146,7 +148,8 @@ def _rare_cost(problem: Problem, flow: FLOAT) -> FLOAT:
     cost = np.zeros(unknowns.n)
     for link in unknowns.links:
         through = float(sum(flow[j] for j in unknowns.turns_out[link])) + flow[unknowns.exit[link]]
-        usual = MIDWAY_VPH * problem.hours + MIDWAY_SHARE * through
+        room = float(np.clip(unknowns.network.links[link].length_m / MIDWAY_LENGTH_M, MIDWAY_LEAST, 1.0))
+        usual = room * (MIDWAY_VPH * problem.hours + MIDWAY_SHARE * through)
         if link not in unknowns.gates_in:
             cost[unknowns.entry[link]] = 1.0 / usual
         if link not in unknowns.gates_out:
@@ -181,7 +184,7 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
     flow = _first_guess(problem, gates, counted)
     floor = np.array([problem.measures[i].floor_only for i in used], dtype=bool)
     trust, share_trust = np.ones(len(used)), np.ones(0)
-    for _ in range(ROUNDS):
+    for n in range(ROUNDS):
         shares = _shares(problem, flow)
         rows, n_share, n_prior, n_given = _rows(problem, flow, shares, counted, gates)
         weight = np.asarray(rows.sd) ** -2.0
@@ -192,7 +195,9 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
         cost = _rare_cost(problem, flow)
         flow = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost)
         residual = (rows.matrix() @ flow - np.asarray(rows.target)) / np.asarray(rows.sd)
-        trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_given:]), 1e-9))
+        # first all pull, none harder than HUBER; once the rest has settled, what contradicts it lets go
+        power = 1 if n < ROUNDS // 2 else 2
+        trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_given:]), 1e-9)) ** power
         trust[floor & (residual[n_given:] > 0)] *= FLOOR_TRUST
         share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[n_share]), 1e-9))
     loose = sparse.diags(np.maximum(cost**2, RIDGE), format="csc")
@@ -260,6 +265,13 @@ def _rows(
     n_prior = len(rows.target)
     turn_rows(problem, rows, slice(None))
     n_given = len(rows.target)
-    for i in np.flatnonzero(np.isfinite(counted)):
-        rows.add(problem.measures[i].terms, counted[i], float(count_sd(counted[i], problem.measures[i].loose)))
+    used = np.flatnonzero(np.isfinite(counted)).tolist()
+    level: dict[str, float] = {}
+    for i in used:
+        level[problem.measures[i].name] = max(counted[i], level.get(problem.measures[i].name, 0.0))
+    for i in used:
+        terms = problem.measures[i].terms
+        # by the flow, not by the loop's own count alone: one that misses vehicles is no better for it
+        veh = max(level[problem.measures[i].name], float(sum(value * flow[j] for j, value in terms.items())))
+        rows.add(terms, counted[i], float(count_sd(veh, problem.measures[i].loose)))
     return rows, n_share, n_prior, n_given

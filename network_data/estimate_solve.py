@@ -15,6 +15,7 @@ MAX_STEPS = 80
 DENSE_UP_TO = 2500
 """Up to so many unknowns the covariance is inverted outright; beyond, its diagonal is sampled."""
 PROBES = 96
+LEAST_VARIANCE = 0.01
 
 
 @dataclass
@@ -111,4 +112,4 @@ def variances(q: sparse.csc_matrix, groups: list[tuple[int, ...]], seed: int = 0
     factor = splu(q, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(len(groups), PROBES))
     sampled = (signs * (sums @ factor.solve(sums.T @ signs))).mean(axis=1)
-    return np.asarray(np.maximum(sampled, 0.01))
+    return np.asarray(np.maximum(sampled, LEAST_VARIANCE))

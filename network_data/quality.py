@@ -41,10 +41,10 @@ LEAST_VPH = 10.0
 """Levels of loops with less traffic say nothing. [veh/h]"""
 LEVEL_LOW, LEVEL_HIGH = 0.4, 2.5
 """A day's total beyond these multiples of the loop's usual day is a level break. [-]"""
-DRIFT = 0.2
+DRIFT = 0.15
 """Change over all days beyond which a steady trend against all other loops is drift. [-]"""
-DRIFT_FIT = 0.8
-"""How much of a loop's day-to-day change the trend must explain to be called drift. [-]"""
+DRIFT_CERTAINTY = 4.2
+"""How many standard errors the trend must be from none. [-]"""
 DRIFT_DAYS = 6
 SWAP_FROM = 1.3
 """Neighbouring lanes must usually differ by such a factor for a swap to show. [-]"""
@@ -262,9 +262,10 @@ def _check_days(days: _Days) -> None:
             continue
         slope, start = np.polyfit(at, level[i, at], 1)
         trend = start + slope * np.arange(level.shape[1])
-        spread = float(((level[i, at] - level[i, at].mean()) ** 2).sum())
-        left = float(((level[i, at] - trend[at]) ** 2).sum())
-        if abs(slope) * (at[-1] - at[0]) > DRIFT and left < (1 - DRIFT_FIT) * spread and trend[at].min() > 0.1:
+        left = float(((level[i, at] - trend[at]) ** 2).sum()) / (len(at) - 2)
+        error = np.sqrt(left / float(((at - at.mean()) ** 2).sum()))
+        change = abs(slope) * float(at[-1] - at[0])
+        if change > DRIFT and abs(slope) > DRIFT_CERTAINTY * error and trend[at].min() > LEVEL_LOW / 2:
             _undo_drift(days, i, at, trend)
 
 

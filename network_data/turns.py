@@ -104,9 +104,10 @@ def _ways(
     for n, pair in enumerate(pairs):
         if pair not in ways and pair not in wrong:
             unknown = [link for link in pair if link and link not in network.links]
+            unknown += [link for link in pair if link and link not in unknown and not network.links[link].drivable]
             way = () if unknown else _way(network, pair)
             if unknown:
-                wrong[pair] = f"no link {unknown[0]!r} in the network; correct the name"
+                wrong[pair] = f"no link {unknown[0]!r} that vehicles may use in the network; correct the name"
             elif not way:
                 wrong[pair] = f"there is no way from {pair[0]!r} to {pair[1]!r}; correct the links"
             else:
