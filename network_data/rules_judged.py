@@ -131,3 +131,20 @@ def protected_in(controller: Controller, plan: ControllerPlan) -> set[int]:
             controller, controller.conflicts, state
         )
     return out
+
+
+def longest_protected_s(controller: Controller, plan: ControllerPlan) -> dict[int, float]:
+    """Link index → its longest protected green on end, around the cycle; only those that have any. [s]"""
+    by_state = {
+        state: {k for k, letter in enumerate(state) if letter == "G"}
+        - waits_in(controller, controller.conflicts, state)
+        for state in {interval.state for interval in plan.intervals}
+    }
+    best: dict[int, float] = {}
+    run = dict.fromkeys(range(len(plan.intervals[0].state)), 0.0)
+    for interval in plan.intervals * 2:  # twice: runs go on over the cycle's end
+        for k in run:
+            run[k] = run[k] + interval.duration_s if k in by_state[interval.state] else 0.0
+            if run[k] > 0:
+                best[k] = max(best.get(k, 0.0), min(run[k], plan.cycle_s))
+    return best

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from network_data.clearance import EPSILON_S
 from network_data.plans import GREEN
-from network_data.rules_judged import Finding, Judged, Severity, protected_in
+from network_data.rules_judged import Finding, Judged, Severity, longest_protected_s, protected_in
 from network_data.warrant import left_turn_warrant
 
 
@@ -33,6 +34,24 @@ def check_protection(judged: Judged) -> Iterator[Finding]:
                 value=0.0,
                 limit=today_s,
                 severity=severity,
+                link_index=k,
+            )
+    yield from _too_short(judged)
+
+
+def _too_short(judged: Judged) -> Iterator[Finding]:
+    """A protected green of a second protects nobody: it lasts the least green, or as long as in the field."""
+    today = longest_protected_s(judged.controller, judged.field)
+    for k, now_s in sorted(longest_protected_s(judged.controller, judged.plan).items()):
+        need_s = min(judged.settings.limits.min_green_s, today.get(k, 0.0))
+        if now_s < need_s - EPSILON_S and judged.settings.rules.left_turns != "free":
+            yield judged.finding(
+                "protection",
+                judged.name(k),
+                f"{judged.name(k)}: its protected green lasts {now_s:g} s on end, needs {need_s:g} s",
+                value=now_s,
+                limit=need_s,
+                severity="error",
                 link_index=k,
             )
 

@@ -65,4 +65,3 @@ def changed(candidate: Candidate, at: int, setting: Setting) -> Candidate:
 def with_offset(setting: Setting, offset_s: int) -> Setting:
     """The same program at another offset."""
     return replace(setting, offset_s=offset_s % setting.cycle_s)
-

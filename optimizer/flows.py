@@ -68,8 +68,14 @@ def head_flows(
                 continue
             own = flows_vph.get(pair, 0.0) / len(lanes_of_pair[pair])
             speed = min(c.speed_mps, network.links[c.from_link].lanes[c.from_lane].speed_mps)
-            pace = parameters.reaction_headway_s + parameters.spacing_m / (speed * (0.86 if c.direction in "rR" else 1.0))
-            busiest = lane_vph[c.from_link, c.from_lane] if _all_together(controller, network, c.from_link, c.from_lane) else own
+            pace = parameters.reaction_headway_s + parameters.spacing_m / (
+                speed * (0.86 if c.direction in "rR" else 1.0)
+            )
+            busiest = (
+                lane_vph[c.from_link, c.from_lane]
+                if _all_together(controller, network, c.from_link, c.from_lane)
+                else own
+            )
             approach[head.index] += own
             if busiest >= flow[head.index]:
                 flow[head.index], saturation[head.index] = busiest, 3600 / pace

@@ -23,6 +23,7 @@ from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.program_table import ProgramTable
 from network_data.rules import check_plan
+from network_data.rules_judged import longest_protected_s
 from network_data.rules_walk import walk_times_s
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
@@ -109,11 +110,22 @@ def build_model(
     red_s = np.array([_longest_red_s(table, k) for k in range(n)])
     walk_s = _walks_s(network, controller, field_plan, table)
 
+    protected = {
+        k: min(limits.min_green_s, seconds)
+        for k, seconds in longest_protected_s(controller, field_plan).items()
+        if settings.rules.left_turns != "free"
+    }
     assumed = _assumed_crossings(network, controller) if settings.rules.pedestrians == "assume" else []
 
     def lay_out(name: str, states: list[str], durations: list[int], stretch: list[bool]) -> Skeleton:
         spans = spans_of(
-            controller, tuple(states), matrix, max_red_s=limits.max_red_s, field_red_s=red_s, walk_s=walk_s
+            controller,
+            tuple(states),
+            matrix,
+            max_red_s=limits.max_red_s,
+            field_red_s=red_s,
+            walk_s=walk_s,
+            protected_s=protected,
         )
         spans += [
             span for heads, need in assumed if (span := stop_span(tuple(states), durations, heads, need)) is not None
@@ -192,9 +204,7 @@ def _worth_trying(
     return good
 
 
-def errors_of(
-    network: RoadNetwork, model: ControllerModel, plan: ControllerPlan, settings: Settings
-) -> list[str]:
+def errors_of(network: RoadNetwork, model: ControllerModel, plan: ControllerPlan, settings: Settings) -> list[str]:
     """What `check_plan` refuses in one controller's plan."""
     findings = check_plan(
         network,
@@ -203,4 +213,3 @@ def errors_of(
         settings,
     )
     return [finding.text for finding in findings if finding.severity == "error"]
-

@@ -187,4 +187,3 @@ def overloads(model: ControllerModel, setting: Setting, field: Setting) -> bool:
         return False
     now, before = loads(model, setting), model.field_loads(lambda: loads(model, field))
     return bool(((now > 1.0 + 1e-9) & (before <= 1.0)).any())
-

@@ -8,6 +8,7 @@ number of seconds. `Skeleton` holds these sums; retiming a program is moving sec
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,6 +111,24 @@ def _change_spans(states: tuple[str, ...], i: int, j: int, clearance_s: int) -> 
     return out
 
 
+def _protected_span(controller: Controller, states: tuple[str, ...], index: int, least_s: int) -> list[Span]:
+    """The longest run of intervals in which a link index has G and yields to nobody; none where it has no such run."""
+    shown = tuple(
+        "G"
+        if state[index] == "G"
+        and not any(i == index and j < len(state) and state[j] in GREEN for i, j in controller.yields)
+        else "-"
+        for state in states
+    )
+    runs = _runs(shown, 0, "G")
+    if not runs or runs[0][1] == len(states):
+        return []
+    first, length = max(
+        runs, key=lambda run: (any(is_steady(states[(run[0] + k) % len(states)]) for k in range(run[1])), run[1])
+    )
+    return [Span(first, length, least_s, UNBOUNDED_S, f"protected green of {index}")]
+
+
 def _walk_span(states: tuple[str, ...], index: int, run: tuple[int, int], foes: tuple[int, ...], least_s: int) -> Span:
     """From the begin of a crossing's green to the next start of a conflicting green."""
     n, (first, length) = len(states), run
@@ -130,6 +149,7 @@ def spans_of(
     max_red_s: float,
     field_red_s: NDArray[np.float64],
     walk_s: NDArray[np.float64],
+    protected_s: Mapping[int, float],
 ) -> list[Span]:
     """Every sum of durations that the rules bind.
 
@@ -141,6 +161,8 @@ def spans_of(
         Longest red of each link index in the field: never refused. [s]
     walk_s : ndarray, shape (H,)
         Of crossings: least time from their green to the next start of a conflicting green; 0 elsewhere. [s]
+    protected_s : mapping
+        Link index → least length of a protected green on end. [s]
     """
     n, spans = len(states), []
     foes = foes_of(frozenset((i, j) for i, j in matrix.pairs if i < j))
@@ -163,6 +185,8 @@ def spans_of(
         longest = math.floor(max(max_red_s, field_red_s[k]))
         for first, length in _red_runs(states, k):
             spans.append(Span(first, length, 0, longest, f"longest red of {k}"))
+    for k, least_s in protected_s.items():
+        spans += _protected_span(controller, states, k, math.ceil(least_s - 1e-9))
     for i, j in sorted(matrix.pairs):
         spans += _change_spans(states, i, j, math.ceil(matrix[i, j] - 1e-9))
     return spans
@@ -195,7 +219,12 @@ def stop_span(states: tuple[str, ...], durations_s: list[int], heads: list[int],
 
 
 def skeleton_of(
-    name: str, controller_id: str, states: tuple[str, ...], durations_s: list[int], stretch: list[bool], spans: list[Span]
+    name: str,
+    controller_id: str,
+    states: tuple[str, ...],
+    durations_s: list[int],
+    stretch: list[bool],
+    spans: list[Span],
 ) -> Skeleton:
     """Lay spans out as a matrix; duplicates are joined to the tightest."""
     tightest: dict[tuple[int, int], tuple[int, int, str]] = {}

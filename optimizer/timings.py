@@ -103,7 +103,9 @@ def repaired(durations: NDArray[np.int64], skeleton: Skeleton) -> NDArray[np.int
         over = sums - skeleton.most_s
         if surplus == 0 and (short <= 0).all() and (over <= 0).all():
             return out
-        row = skeleton.member[int(np.argmax(np.maximum(short, over)))] if (short > 0).any() or (over > 0).any() else None
+        row = (
+            skeleton.member[int(np.argmax(np.maximum(short, over)))] if (short > 0).any() or (over > 0).any() else None
+        )
         inside = np.zeros(len(out), bool) if row is None else row.astype(bool)
         grow = row is not None and bool(short.max() >= over.max())
         takers = [i for i in free if bool(inside[i]) == grow] if row is not None else []
