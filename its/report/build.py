@@ -66,11 +66,14 @@ def _arterials(data: ReportData) -> list[TimeSpace]:
 def _assumptions(data: ReportData) -> dict[str, Any]:
     """Everything of run.json that is told as it is, as (name, value) rows."""
     run, period = data.run, data.part("period")
-    making = {name: run[name] for name in ("seed", "iterations", "reproducible") if name in run}
+    making = {name: run[name] for name in ("program_id", "seed", "iterations", "reproducible") if name in run}
+    checks = overview.rule_checks(data)
+    notes = (*data.network.notes, *data.rows("notes"), *as_list(data.part("demand").get("notes")))
+    unprotected = [text for check in checks if check.rule == "protection" for text in check.warnings]
     return {
-        "notes": [str(note) for note in (*data.network.notes, *data.rows("notes"))],
-        "demand_notes": [str(note) for note in as_list(data.part("demand").get("notes"))],
-        "checks": [as_mapping(check) for check in data.rows("checks")],
+        "notes": list(dict.fromkeys(str(note) for note in notes)),
+        "checks": checks,
+        "unprotected": unprotected,
         "settings": overview.flat(data.part("settings")),
         "losses": [
             (str(controller), str(movement), as_number(loss_s))

@@ -86,7 +86,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def as_number(value: Any) -> float | None:
-    """The value if it is a number that says something, else None."""
+    """The value if it is a finite number, else None."""
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return None
-    return None if math.isnan(float(value)) else float(value)
+    return float(value) if math.isfinite(float(value)) else None

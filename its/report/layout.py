@@ -146,16 +146,22 @@ def _spread(ports: list[Port]) -> list[Port]:
         side = (SIDE_RAD if port.inbound else -SIDE_RAD) if both else 0.0
         placed.append(replace(port, at_rad=port.arm_rad + side))
     placed.sort(key=lambda p: (p.at_rad % (2 * math.pi), p.inbound, p.link_id))
-    least = min(LEAST_GAP_RAD, 2 * math.pi / max(1, len(placed)))
-    for _ in range(40):
-        for i in range(len(placed)):
-            j = (i + 1) % len(placed)
-            gap = (placed[j].at_rad - placed[i].at_rad + math.pi) % (2 * math.pi) - math.pi
-            if i != j and gap < least - 1e-6:
-                push = (least - gap) / 2
-                placed[i] = replace(placed[i], at_rad=placed[i].at_rad - push)
-                placed[j] = replace(placed[j], at_rad=placed[j].at_rad + push)
-    return placed
+    angles = _pushed_apart([p.at_rad % (2 * math.pi) for p in placed])
+    return [replace(port, at_rad=angle) for port, angle in zip(placed, angles, strict=True)]
+
+
+def _pushed_apart(angles: list[float]) -> list[float]:
+    """Sorted angles on a circle, moved until no two are closer than the least gap; their order stays."""
+    n = len(angles)
+    least = min(LEAST_GAP_RAD, 2 * math.pi / max(1, n))
+    for _ in range(80):
+        for i in range(n if n > 1 else 0):
+            j, turn = ((i + 1) % n, 2 * math.pi if i + 1 == n else 0.0)
+            push = (least - (angles[j] + turn - angles[i])) / 2
+            if push > 0:
+                angles[i] -= push
+                angles[j] += push
+    return angles
 
 
 def _apart(a_rad: float, b_rad: float) -> float:

@@ -43,6 +43,15 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleCheck:
+    """A rule and whether the plan keeps it, with remarks."""
+
+    rule: str
+    ok: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorRow:
     """Counted against simulated at one detector, under the field plan."""
 
@@ -93,11 +102,13 @@ class Ladder:
 def headline(data: ReportData) -> Headline:
     """Delay today and then, for whom, when, and whether the plan passed its checks."""
     before, after = data.before.network, data.after.network
-    period, checks = data.part("period"), [as_mapping(c) for c in data.rows("checks")]
-    failed = [str(c.get("rule")) for c in checks if not c.get("ok", c.get("passed", True))]
-    text = f"All {len(checks)} safety checks passed." if checks else "No safety check is recorded for this plan."
+    period, checks = data.part("period"), rule_checks(data)
+    failed = [check.rule for check in checks if not check.ok]
+    remarks = sum(len(check.warnings) for check in checks)
+    text = f"All {len(checks)} safety checks passed" if checks else "No safety check is recorded for this plan"
     if failed:
-        text = f"{len(failed)} of {len(checks)} safety checks failed: {', '.join(failed)}."
+        text = f"{len(failed)} of {len(checks)} safety checks failed: {', '.join(failed)}"
+    text += f", with {remarks} remark{'s' if remarks > 1 else ''} (see Assumptions)." if remarks else "."
     return Headline(
         delay_before_s=before.delay_s_per_veh,
         delay_after_s=after.delay_s_per_veh,
@@ -112,6 +123,18 @@ def headline(data: ReportData) -> Headline:
         checks_ok=bool(checks) and not failed,
         warnings=(NO_CROSSINGS,) if _lacks_crossings(data) else (),
     )
+
+
+def rule_checks(data: ReportData) -> list[RuleCheck]:
+    """Every rule that the plan was held against."""
+    return [
+        RuleCheck(
+            rule=str(check.get("rule", "?")),
+            ok=bool(check.get("ok", check.get("passed", True))),
+            warnings=tuple(str(text) for text in (*as_list(check.get("text")), *as_list(check.get("warnings")))),
+        )
+        for check in map(as_mapping, data.rows("checks"))
+    ]
 
 
 def _days(period: Mapping[str, Any]) -> str:

@@ -63,7 +63,7 @@ def _dot(controller_id: str, at: Point, delays_s: tuple[float, float], anchor: s
     css = "map-even" if abs(change) <= EVEN_SHARE * max(before_s, 1.0) else "map-better" if change < 0 else "map-worse"
     shown = element("circle", cx=at[0], cy=at[1], r=6, css=css)
     shown += element("text", short(controller_id, 14), x=at[0] + 9, y=at[1] - 1, css="map-name")
-    shown += element("text", f"{before_s:.0f} → {after_s:.0f} s", x=at[0] + 9, y=at[1] + 10, css="map-delay")
+    shown += element("text", f"{before_s:.1f} → {after_s:.1f} s", x=at[0] + 9, y=at[1] + 10, css="map-delay")
     return Markup(f'<a href="#{anchor}">{shown}</a>' if anchor else shown)
 
 

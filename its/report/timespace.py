@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from its.report.arterials import Arterial, Bands, Course, bands_of
+from its.report.arterials import Arterial, Course
+from its.report.bands import Bands, bands_of
 from its.report.charts import nice_step
 from its.report.names import short
 from its.report.svg import Point, Svg, points

@@ -13,7 +13,6 @@ from network_data.controllers import Controller, SignalHead
 from network_data.formats.plan_json import green_windows
 from network_data.network import RoadNetwork
 from network_data.plans import BarrierGroup, ControllerPlan
-from network_data.program_table import ProgramTable
 
 LABEL_WIDTH = 165.0
 BAR_WIDTH = 815.0
@@ -155,10 +154,3 @@ def _wrapped(start_s: float, end_s: float, cycle_s: float) -> list[tuple[float, 
     """A span of cycle time as parts within [0, cycle]."""
     start_s, end_s = start_s % cycle_s, start_s % cycle_s + min(end_s - start_s, cycle_s)
     return [(start_s, end_s)] if end_s <= cycle_s else [(start_s, cycle_s), (0.0, end_s - cycle_s)]
-
-
-def green_share(plan: ControllerPlan, indices: tuple[int, ...]) -> float | None:
-    """Largest share of the cycle that one of the link indices is green. [-]"""
-    table = ProgramTable(plan)
-    shown = [i for i in indices if i < table.n_heads]
-    return max((table.time_of_s(i, "Gg") for i in shown), default=0.0) / plan.cycle_s if shown else None
