@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -13,8 +14,10 @@ from network_data.network import RoadNetwork
 from sim.measures import Measures
 
 WIDTH = 980.0
-MOST_HEIGHT = 430.0
+MOST_HEIGHT = 500.0
 EDGE = 34.0
+DOT = 6.0
+MAX_NAME = 14
 LABEL_ROOM = 60.0
 MOST_POINTS = 20_000
 EVEN_SHARE = 0.02
@@ -40,10 +43,15 @@ def network_map(network: RoadNetwork, before: Measures, after: Measures, anchors
         if link.drivable and len(link.shape) > 1:
             wide = min(1.2 + 0.9 * (len(link.lanes) - 1), 4.0)
             svg.add("polyline", points=points(at(p) for p in link.shape), css="map-road", stroke_width=wide)
-    for controller_id, place in places.items():
-        if controller_id in before.signals and controller_id in after.signals:
-            delays = before.signals[controller_id].delay_s_per_veh, after.signals[controller_id].delay_s_per_veh
-            svg.raw(_dot(controller_id, at(place), delays, anchors.get(controller_id)))
+    shown = [c for c in places if c in before.signals and c in after.signals]
+    dots = {c: at(places[c]) for c in shown}
+    delays = {c: (before.signals[c].delay_s_per_veh, after.signals[c].delay_s_per_veh) for c in shown}
+    for c in shown:
+        svg.raw(_dot(c, dots[c], delays[c], anchors.get(c)))
+    for c, label in _placed(dots, size).items():
+        before_s, after_s = delays[c]
+        svg.text(label.x, label.y + 9, short(c, MAX_NAME), f"map-name {label.anchor}")
+        svg.text(label.x, label.y + 20, f"{before_s:.1f} → {after_s:.1f} s", f"map-delay {label.anchor}")
     _scale(svg, px, size[1])
     return svg.render()
 
@@ -61,10 +69,43 @@ def _dot(controller_id: str, at: Point, delays_s: tuple[float, float], anchor: s
     before_s, after_s = delays_s
     change = after_s - before_s
     css = "map-even" if abs(change) <= EVEN_SHARE * max(before_s, 1.0) else "map-better" if change < 0 else "map-worse"
-    shown = element("circle", cx=at[0], cy=at[1], r=6, css=css)
-    shown += element("text", short(controller_id, 14), x=at[0] + 9, y=at[1] - 1, css="map-name")
-    shown += element("text", f"{before_s:.1f} → {after_s:.1f} s", x=at[0] + 9, y=at[1] + 10, css="map-delay")
-    return Markup(f'<a href="#{anchor}">{shown}</a>' if anchor else shown)
+    title = element("title", f"{controller_id}: {before_s:.1f} → {after_s:.1f} s/veh")
+    dot = f"<g>{title}{element('circle', cx=at[0], cy=at[1], r=DOT, css=css)}</g>"
+    return Markup(f'<a href="#{anchor}">{dot}</a>' if anchor else dot)
+
+
+class _Label(NamedTuple):
+    """Where a signal's two lines of text stand: their edge at x, their top at y."""
+
+    x: float
+    y: float
+    anchor: str
+    box: tuple[float, float, float, float]
+
+
+def _placed(dots: Mapping[str, Point], size: Point) -> dict[str, _Label]:
+    """A label beside each dot where it covers no other label or dot; those without room get none."""
+    taken = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots.values()]
+    out = {}
+    for controller_id, (x, y) in dots.items():
+        width = max(6.0 * len(short(controller_id, MAX_NAME)), 62.0)
+        tries = (
+            _Label(x + DOT + 3, y - 11, "start", (x + DOT + 2, y - 11, x + DOT + 3 + width, y + 12)),
+            _Label(x - DOT - 3, y - 11, "end", (x - DOT - 3 - width, y - 11, x - DOT - 2, y + 12)),
+            _Label(x, y - DOT - 25, "middle", (x - width / 2, y - DOT - 25, x + width / 2, y - DOT - 1)),
+            _Label(x, y + DOT, "middle", (x - width / 2, y + DOT + 1, x + width / 2, y + DOT + 23)),
+        )
+        for label in tries:
+            inside = label.box[0] >= 0 and label.box[1] >= 0 and label.box[2] <= size[0] and label.box[3] <= size[1]
+            if inside and not any(_overlap(label.box, other) for other in taken):
+                taken.append(label.box)
+                out[controller_id] = label
+                break
+    return out
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _scale(svg: Svg, px: float, height: float) -> None:
@@ -72,4 +113,4 @@ def _scale(svg: Svg, px: float, height: float) -> None:
     metres = 10.0 ** math.floor(math.log10(max(160 / px, 1.0)))
     metres *= max(m for m in (1, 2, 5) if metres * m * px <= 160 or m == 1)
     svg.line((EDGE, height - 12), (EDGE + metres * px, height - 12), "map-scale")
-    svg.text(EDGE + metres * px + 6, height - 9, f"{metres:,.0f} m", "map-delay")
+    svg.text(EDGE + metres * px + 6, height - 9, f"{metres:,.0f} m", "map-delay start")

@@ -14,11 +14,13 @@ from its.report.bands import bands_of, runs
 from its.report.diagrams import StageDrawer, groups_of, shown_from_stage
 from its.report.layout import LEAST_GAP_RAD, layout_of, span_of
 from its.report.names import Names, outward_rad
+from its.report.plan_view import network_map
 from its.report.timespace import time_space
 from its.report.timing import bar_diagram, bar_rows
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import Link
 from network_data.plans import BarrierGroup, Phase, TimingPlan
+from tests.its.report_cases import area, measures
 from tests.network_data.crossroads import FIELD, crossroads, program
 from tests.packs import ROOT, data_pack
 
@@ -180,3 +182,17 @@ def test_the_districts_arterial_is_found() -> None:
     assert drawn is not None
     assert len(drawn.rows) == 2
     assert drawn.before.count('class="row-label"') == 6
+
+
+def test_the_map_shows_where_delay_falls() -> None:
+    """Every signal is a dot coloured by its change; labels stand beside it and cover no other."""
+    network = read_sumo_net(ROOT / "examples" / "district" / "network.net.xml.gz")
+    field = TimingPlan(controllers={c.id: c.programs[-1] for c in network.controllers.values()})
+    before, after = measures(network, field, 40.0), measures(network, field, 24.0)
+    after.signals["M2"] = area(50.0)
+    after.signals["M3"] = area(40.1)
+    svg = str(network_map(network, before, after, {"M2": "signal-1"}))
+    assert (svg.count("map-better"), svg.count("map-worse"), svg.count("map-even")) == (10, 1, 1)
+    assert svg.count("map-name") == 12
+    assert '<a href="#signal-1">' in svg
+    assert "40.0 → 50.0 s" in svg
