@@ -104,5 +104,5 @@ def permitted_share(
     if opposing_vps <= 0:
         return 1.0
     gap, follow = parameters.critical_gap_s, parameters.follow_up_s
-    capacity_vph = 3600 * opposing_vps * np.exp(-opposing_vps * gap) / (1 - np.exp(-opposing_vps * follow))
+    capacity_vph = 3600 * opposing_vps * np.exp(-opposing_vps * gap) / -np.expm1(-opposing_vps * follow)
     return float(np.clip(capacity_vph / max(1.0, flows.saturation_vph[index]), PERMITTED_FLOOR, 1.0))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -286,20 +287,22 @@ def merge(*, length_m: float = 200.0) -> RoadNetwork:
 def two_signals(
     rows: Rows = ((27, "Gr"), (3, "yr"), (27, "rG"), (3, "ry")),
     *,
-    offsets_s: tuple[float, float] = (0.0, 0.0),
+    offsets_s: Sequence[float] = (0.0, 0.0),
     between_m: float = 400.0,
     length_m: float = 300.0,
 ) -> RoadNetwork:
-    """An arterial "a0"→"a1"→"a2" through the signals "p" and "q", each crossed by a side street ("sp", "sq")."""
+    """An arterial "a0"→"a1"→"a2" through the signals "p" and "q", each crossed by a side street ("sp", "sq").
+
+    More offsets make more signals: "r", "s", …
+    """
     b = NetworkBuilder()
-    b.link("a0", "w p", length_m=length_m)
-    b.link("a1", "p q", length_m=between_m)
-    b.link("a2", "q e", length_m=length_m)
-    for n, offset_s in zip("pq", offsets_s, strict=True):
-        b.link(f"s{n}", f"s{n} {n}", length_m=length_m)
-        b.link(f"n{n}", f"{n} n{n}", length_m=length_m)
-        before, behind = ("a0", "a1") if n == "p" else ("a1", "a2")
-        b.turn(f"{before} {behind}", head=(n, 0))
-        b.turn(f"s{n} n{n}", head=(n, 1))
-        b.program(n, rows, offset_s=offset_s, conflicts=[(0, 1)])
+    names = "pqrstu"[: len(offsets_s)]
+    for n, (name, ends) in enumerate(pairwise(("w", *names, "e"))):
+        b.link(f"a{n}", f"{name} {ends}", length_m=between_m if 0 < n < len(names) else length_m)
+    for n, (name, offset_s) in enumerate(zip(names, offsets_s, strict=True)):
+        b.link(f"s{name}", f"s{name} {name}", length_m=length_m)
+        b.link(f"n{name}", f"{name} n{name}", length_m=length_m)
+        b.turn(f"a{n} a{n + 1}", head=(name, 0))
+        b.turn(f"s{name} n{name}", head=(name, 1))
+        b.program(name, rows, offset_s=offset_s, conflicts=[(0, 1)])
     return b.build()
