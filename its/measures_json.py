@@ -23,9 +23,7 @@ def measures_json(measures: Measures) -> dict[str, Any]:
     """Network, signals and movements; a movement that cannot be said to have a capacity has v_over_c null."""
     return {
         "network": area_json(measures.network),
-        "signals": {
-            c: {**area_json(area), "cycle_s": measures.cycle_s.get(c)} for c, area in measures.signals.items()
-        },
+        "signals": {c: {**area_json(area), "cycle_s": measures.cycle_s.get(c)} for c, area in measures.signals.items()},
         "movements": [
             {
                 "from_link": m.from_link,

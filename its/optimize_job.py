@@ -17,7 +17,7 @@ from its.requests import Effort, OptimizeRequest, effort_of
 from its.run_record import demand_json, engine_versions, ladder_json, model_notes
 from its.today import todays_check
 from its.warm import compile_kernels
-from network_data.errors import InfeasibleError
+from network_data.errors import SettingsError
 from network_data.formats.files import write_aside
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.plan_json import dump_plan, plan_document, program_id_of
@@ -27,7 +27,7 @@ from network_data.plans import TimingPlan
 from network_data.rules import check_plan, passed_checks
 from network_data.settings import Settings, load_settings
 from network_data.whole_seconds import Losses, to_sumo
-from optimizer.optimize import Result, optimize
+from optimizer.optimize import Result, draws_of, optimize
 from sim.measures import Measures, measure
 
 log = logging.getLogger(__name__)
@@ -85,13 +85,13 @@ def _read(request: OptimizeRequest) -> _Inputs:
     field = load_field_plan(request.plans, network)
     settings = load_settings(request.settings) if request.settings is not None else Settings()
     effort = effort_of(request, settings)
-    settings = settings.model_copy(
-        update={"search": settings.search.model_copy(update={"workers": effort.workers})}
-    )
+    settings = settings.model_copy(update={"search": settings.search.model_copy(update={"workers": effort.workers})})
     unknown = sorted(set(settings.change.fixed_signals) - set(network.controllers))
     if unknown:
         known = ", ".join(sorted(network.controllers)[:10])
-        raise InfeasibleError(f"[change] fixed_signals names {unknown}, the network has: {known}; mend the ids")
+        raise SettingsError(
+            str(request.settings), f"[change] fixed_signals names {unknown}, the network has: {known}; mend the ids"
+        )
     demand = load_demand(request.source, network, field)
     files: dict[str, Path | None] = {"network": request.network, **request.source.files}
     files |= {"plans": request.plans, "settings": request.settings}
@@ -110,9 +110,9 @@ def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> fl
     if inputs.effort.time_limit_s is None:
         return None
     n_signals = len(inputs.network.controllers)
-    vehicles = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios)
-    # measuring writes every passage of a lane down: about 12 µs each, for six plans; the report draws each signal
-    measure_s = 6 * 12e-6 * vehicles * 3 + 0.05 * n_signals
+    passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(inputs.demand.scenarios)
+    # five plans are measured on each realization, 1 µs per passage of a link; the report draws each signal
+    measure_s = 5 * 1e-6 * passages + 0.06 * n_signals
     reserve_s = min(WRITE_RESERVE_S + measure_s, 0.5 * inputs.effort.time_limit_s)
     counted_s = compile_s if compile_s > 1.0 else 0.0
     return request.started_s + inputs.effort.time_limit_s + counted_s - reserve_s
@@ -133,9 +133,7 @@ def _write(
     console: Console,
     compile_s: float,
 ) -> dict[str, Any]:
-    findings = check_plan(
-        inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios
-    )
+    findings = check_plan(inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
     checks = passed_checks(findings)
     document = plan_document(
         inputs.network,
@@ -201,11 +199,17 @@ def _run_record(
         "ladder": ladder_json(measured, result),
         "objective": {"before": result.objective_before, "after": result.objective_after},
         "today": todays_check(
-            inputs.network, demand.detectors, demand.counts, demand.estimates, measured[0][2], demand.begin_s, demand.end_s
+            inputs.network,
+            demand.detectors,
+            demand.counts,
+            demand.estimates,
+            measured[0][2],
+            demand.begin_s,
+            demand.end_s,
         ),
         "demand": demand_json(demand),
         "after": measures_json(measured[-1][2]),
-        "notes": [*demand.notes, *model_notes(inputs.network, inputs.field), *result.notes],
+        "notes": [*model_notes(inputs.network, inputs.field), *result.notes],
         "losses": losses,
         "checks": checks,
         "settings": inputs.settings.model_dump(mode="json"),

@@ -65,10 +65,9 @@ def _counted(counts: Sequence[CountTable], begin_s: float, end_s: float) -> dict
     totals: dict[str, list[float]] = {}
     for table in counts:
         frame = table.frame
-        share = (np.minimum(frame["end_s"], end_s) - np.maximum(frame["begin_s"], begin_s)).clip(lower=0) / (
-            frame["end_s"] - frame["begin_s"]
-        )
-        inside = frame.assign(part=frame["veh"] * share)[share > 0]
+        first, last = frame["begin_s"].to_numpy(float), frame["end_s"].to_numpy(float)
+        share = np.maximum(0.0, np.minimum(last, end_s) - np.maximum(first, begin_s)) / (last - first)
+        inside = frame.assign(part=frame["veh"].to_numpy(float) * share)[share > 0]
         for name, veh in inside.groupby("detector", observed=True)["part"].sum().items():
             totals.setdefault(str(name), []).append(float(veh))
     return {name: float(np.mean(values)) for name, values in totals.items()}
@@ -80,6 +79,7 @@ def _by_signal(network: RoadNetwork, rows: Sequence[dict[str, Any]]) -> dict[str
         mine = [row for row in rows if row["link"] in links]
         ok = sum(1 for row in mine if row["ok"])
         share = ok / len(mine) if mine else 0.0
-        text = f"{ok} of {len(mine)} detectors on its approaches reproduced" if mine else "no detector on its approaches"
+        text = f"{ok} of {len(mine)} detectors on its approaches reproduced"
+        text = text if mine else "no detector on its approaches"
         out[controller] = {"share_ok": round(share, 3), "unproven": share < SHARE_LIMIT, "text": text}
     return out

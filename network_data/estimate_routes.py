@@ -28,6 +28,10 @@ VIEW_SPREAD = 0.2
 DETOUR_DISLIKE = 3.0
 """How fast trips become rare with the detour they take through the network: exponent per unit of detour. [-]"""
 BALANCING_ROUNDS = 15
+NEARLY_ALL = 0.995
+MOST_ENDS = 500
+MOST_LABELS = 2_000_000
+"""Origins times links that one assignment may label; large networks get fewer views."""
 
 
 class RouteShares:
@@ -51,14 +55,15 @@ class RouteShares:
 
     def assign(self, entry_veh: FLOAT, exit_veh: FLOAT) -> FLOAT:
         """Vehicles per pair of links, for given entries and exits per link (in the order of `unknowns.links`)."""
-        origins, goals = np.flatnonzero(entry_veh > 0), np.flatnonzero(exit_veh > 0)
+        origins, goals = _largest(entry_veh), _largest(exit_veh)
         n = len(self.index)
         flow = np.zeros(len(self.pairs))
         if not len(origins) or not len(goals):
             return flow
         key = self.tail * n + self.head
         order = np.argsort(key)
-        for view_s in self.views_s:
+        n_view = int(np.clip(MOST_LABELS // (len(origins) * n), 1, len(self.views_s)))
+        for view_s in self.views_s[:n_view]:
             graph = sparse.csr_matrix((view_s, (self.tail, self.head)), shape=(n, n))
             time_s, before = dijkstra(graph, indices=origins, return_predecessors=True)
             trips = self._trips(entry_veh[origins], exit_veh[goals], time_s[:, goals], origins, goals)
@@ -66,7 +71,7 @@ class RouteShares:
             used = before >= 0
             edge = before.astype(np.int64) * n + np.arange(n)
             at = order[np.searchsorted(key, edge[used], sorter=order)]
-            flow += np.bincount(at, load[used], minlength=len(flow)) / len(self.views_s)
+            flow += np.bincount(at, load[used], minlength=len(flow)) / n_view
         return flow
 
     def _trips(
@@ -85,6 +90,14 @@ class RouteShares:
             trips *= (arrive / np.maximum(trips.sum(axis=0), 1e-12))[None, :]
             trips *= (leave / np.maximum(trips.sum(axis=1), 1e-12))[:, None]
         return np.where(like > 0, trips, 0.0)
+
+
+def _largest(veh: FLOAT) -> NDArray[np.int64]:
+    """Links on which nearly all the traffic begins (or ends), at most MOST_ENDS of them, in order."""
+    order = np.argsort(-veh, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(veh[order]), NEARLY_ALL * veh.sum())) + 1
+    order = order[: min(enough, MOST_ENDS)]
+    return np.sort(order[veh[order] > 0])
 
 
 def _load(trips: FLOAT, goals: NDArray[np.int64], time_s: FLOAT, before: NDArray[np.int32]) -> FLOAT:

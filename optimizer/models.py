@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,12 @@ from optimizer.skeleton import Skeleton, is_steady, skeleton_of, spans_of, stop_
 from optimizer.stages import choices, orders, stages_of, with_changes
 from optimizer.timings import best_splits, green_weights
 
-KEPT_SEQUENCES = 12
+KEPT_SEQUENCES = 8
 """How many new stage sequences per controller go on to the simulation."""
 KEPT_CHOICES = 6
 """From how many choices of stages their orders are made."""
-MAX_ORDERS = 12
-MAX_CHOICES = 40
+MAX_ORDERS = 6
+MAX_CHOICES = 24
 """Choices that are looked at, fewest stages first."""
 
 LayOut = Callable[[str, list[str], list[int], list[bool]], Skeleton]
@@ -52,9 +53,9 @@ class ControllerModel:
     flows: HeadFlows
     skeletons: list[Skeleton]
     fixed: bool
-    _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = field(default_factory=dict)
-    _weights: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-    _field_loads: list[NDArray[np.float64]] = field(default_factory=list)
+    _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = dataclasses.field(default_factory=dict)
+    _weights: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
+    _field_loads: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
 
     def splits(self, skeleton: int, cycle_s: int) -> tuple[NDArray[np.int64], float] | None:
         """Closed-form durations of a skeleton in a cycle, kept once computed."""
@@ -107,7 +108,7 @@ def build_model(
     )
     table = ProgramTable(field_plan)
     n = len(field_plan.intervals[0].state)
-    red_s = np.array([_longest_red_s(table, k) for k in range(n)])
+    red_s = np.array([table.longest_red_s(k) for k in range(n)])
     walk_s = _walks_s(network, controller, field_plan, table)
 
     protected = {
@@ -156,10 +157,6 @@ def _assumed_crossings(network: RoadNetwork, controller: Controller) -> list[tup
             width_m = sum(lane.width_m for lane in network.links[link].lanes)
             out.append((heads, int(np.ceil(WALK_S + width_m / WALK_SPEED_MPS))))
     return out
-
-
-def _longest_red_s(table: ProgramTable, index: int) -> float:
-    return max((run.duration_s for run in table.runs(index, "rRuyY")), default=0.0)
 
 
 def _walks_s(

@@ -162,13 +162,15 @@ class Neighbourhood:
         offset = int(rng.integers(cycle)) if rng.random() < 0.5 else setting.offset_s % cycle
         return self._checked(candidate, at, Setting(chosen, found[0].copy(), offset))
 
-    def _checked(self, candidate: Candidate, at: int, setting: Setting) -> Candidate | None:
+    def keeps_rules(self, at: int, setting: Setting) -> bool:
+        """Whether a controller may run this: every span holds and nobody ends above v/c 1 that was below."""
         model = self.models[at]
-        if not model.skeletons[setting.skeleton].allows(setting.durations_s):
-            return None
-        if overloads(model, setting, self.field[at]):
-            return None
-        return changed(candidate, at, setting)
+        return model.skeletons[setting.skeleton].allows(setting.durations_s) and not overloads(
+            model, setting, self.field[at]
+        )
+
+    def _checked(self, candidate: Candidate, at: int, setting: Setting) -> Candidate | None:
+        return changed(candidate, at, setting) if self.keeps_rules(at, setting) else None
 
 
 def loads(model: ControllerModel, setting: Setting) -> NDArray[np.float64]:

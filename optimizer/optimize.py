@@ -52,9 +52,14 @@ class Result:
     notes: tuple[str, ...]
 
 
+def draws_of(demand: DemandScenarios) -> int:
+    """How often each scenario is drawn."""
+    return DRAWS.get(len(demand.scenarios), 1)
+
+
 def realizations_of(demand: DemandScenarios, *, seed: int, warmup_s: float, network: RoadNetwork) -> list[Trips]:
     """The vehicles of every scenario, drawn as often as `DRAWS` says."""
-    n = DRAWS.get(len(demand.scenarios), 1)
+    n = draws_of(demand)
     return [
         draw_trips(network, scenario, seed=seed * 1000 + 10 * i + k, warmup_s=warmup_s, spacing_m=STREET.spacing_m)
         for i, scenario in enumerate(demand.scenarios)

@@ -24,6 +24,8 @@ from sim.simulate import Simulator, Totals
 RUNGS = ("offsets", "splits", "cycle", "stages")
 BATCH = 8
 """Candidates per iteration, whatever the number of workers."""
+FINALISTS = 2
+"""Of each batch, how many are judged on all realizations."""
 COMMON_CYCLES_S = tuple(range(40, 185, 5))
 
 
@@ -112,8 +114,9 @@ class Search:
         n = self.evaluator.simulator.n_realizations
         lead = self.iterations % n
         first = self.evaluator.values(candidates, [lead])
-        # whoever is clearly worse on the first draw is not worth the others
-        hopeful = [i for i, value in enumerate(first) if value[0] < self.best_values[lead] * 1.003]
+        # the first draw picks the finalists: one that is worse there is seldom better on average
+        order = sorted(range(len(candidates)), key=lambda i: (first[i][0], i))
+        hopeful = [i for i in order[:FINALISTS] if first[i][0] < self.best_values[lead]]
         rest = [r for r in range(n) if r != lead]
         others = self.evaluator.values([candidates[i] for i in hopeful], rest) if rest else [[] for _ in hopeful]
         winner, winner_values = None, self.best_values
@@ -154,7 +157,7 @@ def feasible_start(model: ControllerModel, setting: Setting, settings: Settings)
 def quotas(n_controllers: int) -> dict[str, int]:
     """Iterations of each rung but the last, which takes all that is left."""
     n = max(1, n_controllers)
-    return {"offsets": 10 + 4 * n, "splits": 20 + 6 * n, "cycle": 30 + 8 * n}
+    return {"offsets": 5 + 2 * n, "splits": 10 + 3 * n, "cycle": 15 + 3 * n}
 
 
 def climb(
@@ -205,14 +208,15 @@ def _step(search: Search, rung: str, nth: int) -> bool:
     if rung == "cycle" and nth == 0 and "cycle" not in search.settings.change.freeze:
         batch = _common_cycles(search, rng)
         search.offer(batch, "common cycle")
+    elif rung == "stages" and nth == 0:
+        search.offer(_common_stages(search), "closed-form stages")
     else:
         batch, names = [], []
         for _ in range(4 * BATCH):
             name, move = moves[int(rng.integers(len(moves)))]
             candidate = move(search.best, rng)
-            for _ in range(int(rng.integers(0, 2)) if candidate is not None else 0):
-                more = moves[int(rng.integers(len(moves)))][1](candidate, rng)
-                candidate = more if more is not None else candidate
+            if candidate is not None and rng.random() < 0.5:
+                candidate = moves[int(rng.integers(len(moves)))][1](candidate, rng) or candidate
             if candidate is not None:
                 batch.append(candidate)
                 names.append(name)
@@ -233,6 +237,31 @@ def _common_cycles(search: Search, rng: np.random.Generator) -> list[Candidate]:
         for at in search.neighbourhood.open_controllers():
             found = search.neighbourhood.models[at].splits(closed[at].skeleton, cycle)
             if found is not None and search.neighbourhood.cycle_allowed(at, cycle):
-                closed[at] = Setting(closed[at].skeleton, found[0].copy(), closed[at].offset_s % cycle)
+                setting = Setting(closed[at].skeleton, found[0].copy(), closed[at].offset_s % cycle)
+                if search.neighbourhood.keeps_rules(at, setting):
+                    closed[at] = setting
         out.append(tuple(closed))
+    return out
+
+
+def _common_stages(search: Search) -> list[Candidate]:
+    """In every common cycle, for every controller the stages with the largest reserve of capacity."""
+    hood, out = search.neighbourhood, []
+    for cycle in (*COMMON_CYCLES_S, None):
+        chosen = list(search.best)
+        for at in hood.open_controllers():
+            wanted = cycle if cycle is not None else chosen[at].cycle_s
+            if not hood.cycle_allowed(at, wanted):
+                continue
+            found = [
+                (splits[1], -i, splits[0])
+                for i in range(len(hood.models[at].skeletons))
+                if (splits := hood.models[at].splits(i, wanted)) is not None
+            ]
+            if found:
+                _, minus_i, durations = max(found, key=lambda row: row[:2])
+                setting = Setting(-minus_i, durations.copy(), chosen[at].offset_s % wanted)
+                if hood.keeps_rules(at, setting):
+                    chosen[at] = setting
+        out.append(tuple(chosen))
     return out

@@ -23,7 +23,7 @@ UNBOUNDED_S = 10_000
 
 
 class Span(NamedTuple):
-    """The durations of `length` intervals from `first` on, around the cycle, add up to at least `least` and at most `most`."""
+    """The durations of `length` intervals from `first` on, around the cycle, add up to `least` to `most` seconds."""
 
     first: int
     length: int
@@ -78,10 +78,10 @@ class Skeleton:
         )
 
 
-def _runs(states: tuple[str, ...], index: int, letters: str) -> list[tuple[int, int]]:
-    """Maximal runs (first, length) of intervals in which the link index shows one of the letters, around the cycle."""
-    n = len(states)
-    inside = [state[index] in letters for state in states]
+def _runs(column: str, letters: str) -> list[tuple[int, int]]:
+    """Maximal runs (first, length) of intervals in which a column of letters stays within some, around the cycle."""
+    n = len(column)
+    inside = [letter in letters for letter in column]
     if all(inside):
         return [(0, n)]
     out = []
@@ -92,53 +92,49 @@ def _runs(states: tuple[str, ...], index: int, letters: str) -> list[tuple[int, 
     return out
 
 
-def _change_spans(states: tuple[str, ...], i: int, j: int, clearance_s: int) -> list[Span]:
-    """From each end of green of i to the next green of j, unless i turns green before."""
-    n, out = len(states), []
-    for first, length in _runs(states, i, GREEN):
+def _change_spans(own: str, other: str, clearance_s: int, rule: str) -> list[Span]:
+    """From each end of green of one column to the next green of another, unless the first turns green before."""
+    n, out = len(own), []
+    for first, length in _runs(own, GREEN):
         if length == n:
             continue
         end = (first + length) % n
-        if states[end - 1][j] in GREEN and states[end][j] in GREEN:
+        if other[end - 1] in GREEN and other[end] in GREEN:
             continue  # they ran together: no change from one to the other
         for k in range(n):
-            state = states[(end + k) % n]
-            if state[i] in GREEN:
+            if own[(end + k) % n] in GREEN:
                 break
-            if state[j] in GREEN:
-                out.append(Span(end, k, clearance_s, UNBOUNDED_S, f"clearance from {i} to {j}"))
+            if other[(end + k) % n] in GREEN:
+                out.append(Span(end, k, clearance_s, UNBOUNDED_S, rule))
                 break
     return out
 
 
-def _protected_span(controller: Controller, states: tuple[str, ...], index: int, least_s: int) -> list[Span]:
-    """The longest run of intervals in which a link index has G and yields to nobody; none where it has no such run."""
-    shown = tuple(
-        "G"
-        if state[index] == "G"
-        and not any(i == index and j < len(state) and state[j] in GREEN for i, j in controller.yields)
-        else "-"
-        for state in states
-    )
-    runs = _runs(shown, 0, "G")
-    if not runs or runs[0][1] == len(states):
+def _protected_span(own: str, against: set[str], least_s: int, steady: list[bool], rule: str) -> list[Span]:
+    """The run of intervals in which a column has G and yields to nobody; of several the steady, the longest."""
+    n = len(own)
+    shown = "".join("G" if own[x] == "G" and not any(c[x] in GREEN for c in against) else "-" for x in range(n))
+    runs = _runs(shown, "G")
+    if not runs or runs[0][1] == n:
         return []
-    first, length = max(
-        runs, key=lambda run: (any(is_steady(states[(run[0] + k) % len(states)]) for k in range(run[1])), run[1])
-    )
-    return [Span(first, length, least_s, UNBOUNDED_S, f"protected green of {index}")]
+    first, length = max(runs, key=lambda run: (any(steady[(run[0] + k) % n] for k in range(run[1])), run[1]))
+    return [Span(first, length, least_s, UNBOUNDED_S, rule)]
 
 
-def _walk_span(states: tuple[str, ...], index: int, run: tuple[int, int], foes: tuple[int, ...], least_s: int) -> Span:
+def _walk_span(columns: list[str], index: int, run: tuple[int, int], foes: tuple[int, ...], least_s: int) -> Span:
     """From the begin of a crossing's green to the next start of a conflicting green."""
-    n, (first, length) = len(states), run
+    n, (first, length) = len(columns[0]), run
     reach = length
     while reach < n:
         i = (first + reach) % n
-        if any(states[i][j] in GREEN and states[i - 1][j] not in GREEN for j in foes):
+        if any(columns[j][i] in GREEN and columns[j][i - 1] not in GREEN for j in foes):
             break
         reach += 1
     return Span(first, reach, least_s, UNBOUNDED_S, f"walk of {index}")
+
+
+def _whole_s(seconds: float) -> int:
+    return math.ceil(seconds - 1e-9)
 
 
 def spans_of(
@@ -164,43 +160,55 @@ def spans_of(
     protected_s : mapping
         Link index → least length of a protected green on end. [s]
     """
-    n, spans = len(states), []
+    n = len(states)
+    columns = ["".join(letters) for letters in zip(*states, strict=True)]
+    steady = [is_steady(state) for state in states]
     foes = foes_of(frozenset((i, j) for i, j in matrix.pairs if i < j))
-    for k, head in enumerate(controller.heads):
-        if k >= len(states[0]):
-            continue
-        least_green = math.ceil(matrix.min_green_s[k] - 1e-9)
-        for first, length in _runs(states, k, GREEN):
-            if length < n:
-                spans.append(Span(first, length, least_green, UNBOUNDED_S, f"least green of {k}"))
+    spans: list[Span] = []
+    for k, column in enumerate(columns):
+        for run in _runs(column, GREEN):
+            if run[1] < n:
+                spans.append(Span(*run, _whole_s(matrix.min_green_s[k]), UNBOUNDED_S, f"least green of {k}"))
                 if walk_s[k] > 0:
-                    span = _walk_span(states, k, (first, length), foes.get(k, ()), math.ceil(walk_s[k] - 1e-9))
-                    spans.append(span)
-        for first, length in _runs(states, k, YELLOW):
-            if states[first - 1][k] in GREEN:
-                yellow = math.ceil(matrix.yellow_s[k] - 1e-9)
-                spans.append(Span(first, length, yellow, UNBOUNDED_S, f"yellow of {k}"))
-        if head.kind == "dead":
-            continue
-        longest = math.floor(max(max_red_s, field_red_s[k]))
-        for first, length in _red_runs(states, k):
-            spans.append(Span(first, length, 0, longest, f"longest red of {k}"))
+                    spans.append(_walk_span(columns, k, run, foes.get(k, ()), _whole_s(walk_s[k])))
+        spans += [
+            Span(first, length, _whole_s(matrix.yellow_s[k]), UNBOUNDED_S, f"yellow of {k}")
+            for first, length in _runs(column, YELLOW)
+            if column[first - 1] in GREEN
+        ]
+        if controller.heads[k].kind != "dead":
+            longest = math.floor(max(max_red_s, field_red_s[k]))
+            spans += [Span(*run, 0, longest, f"longest red of {k}") for run in _red_runs(column)]
+    before: dict[int, set[str]] = {k: set() for k in protected_s}
+    for i, j in controller.yields:
+        if i in before and j < len(columns):
+            before[i].add(columns[j])
     for k, least_s in protected_s.items():
-        spans += _protected_span(controller, states, k, math.ceil(least_s - 1e-9))
+        spans += _protected_span(columns[k], before[k], _whole_s(least_s), steady, f"protected green of {k}")
+    return spans + _clearance_spans(columns, matrix)
+
+
+def _clearance_spans(columns: list[str], matrix: ClearanceMatrix) -> list[Span]:
+    """Clearances of all conflicting pairs; pairs that show the same letters are looked at once."""
+    longest: dict[tuple[str, str], tuple[int, str]] = {}
     for i, j in sorted(matrix.pairs):
-        spans += _change_spans(states, i, j, math.ceil(matrix[i, j] - 1e-9))
-    return spans
+        seconds = _whole_s(matrix[i, j])
+        if longest.get((columns[i], columns[j]), (-1, ""))[0] < seconds:
+            longest[columns[i], columns[j]] = (seconds, f"clearance from {i} to {j}")
+    return [
+        span for (own, other), (seconds, rule) in longest.items() for span in _change_spans(own, other, seconds, rule)
+    ]
 
 
-def _red_runs(states: tuple[str, ...], index: int) -> list[tuple[int, int]]:
-    """Closed runs of a link index, without the yellow directly behind a green."""
-    n, out = len(states), []
-    closed = "".join(sorted({letter for state in states for letter in state[index] if letter not in OPEN}))
-    for first, length in _runs(states, index, closed):
+def _red_runs(column: str) -> list[tuple[int, int]]:
+    """Closed runs of a column, without the yellow directly behind a green."""
+    n, out = len(column), []
+    closed = "".join(sorted(set(column) - set(OPEN)))
+    for first, length in _runs(column, closed):
         if length == n:
             continue
         skip = 0
-        while skip < length and states[(first + skip) % n][index] in YELLOW:
+        while skip < length and column[(first + skip) % n] in YELLOW:
             skip += 1
         if skip < length:
             out.append(((first + skip) % n, length - skip))
@@ -208,10 +216,10 @@ def _red_runs(states: tuple[str, ...], index: int) -> list[tuple[int, int]]:
 
 
 def stop_span(states: tuple[str, ...], durations_s: list[int], heads: list[int], least_s: int) -> Span | None:
-    """The longest time in which all of some link indices stand still lasts at least so long; None where they never do."""
+    """The longest time in which some link indices all stand still lasts so long; None where they never do."""
     n = len(states)
     still = "".join("s" if all(state[k] in "ruR" for k in heads) else "-" for state in states)
-    runs = _runs(tuple(still), 0, "s")
+    runs = _runs(still, "s")
     if not runs or runs[0][1] == n:
         return None
     first, length = max(runs, key=lambda run: sum(durations_s[(run[0] + k) % n] for k in range(run[1])))

@@ -97,7 +97,9 @@ def critical_gap_s(connection: Connection, parameters: SimParameters) -> float:
     return max(parameters.least_gap_s, clear_s + parameters.gap_margin_s)
 
 
-def compile_network(network: RoadNetwork, parameters: SimParameters, *, spacing_m: float | None = None) -> CompiledNetwork:
+def compile_network(
+    network: RoadNetwork, parameters: SimParameters, *, spacing_m: float | None = None
+) -> CompiledNetwork:
     """Lay the network out for the kernel.
 
     Parameters
@@ -202,7 +204,7 @@ def _representatives(network: RoadNetwork) -> list[int]:
 
 
 def _foes(network: RoadNetwork, conns: list[list[int]], lane_of: dict[tuple[str, int], int]) -> list[list[int]]:
-    """Rows (lane, connection) whose vehicles a connection must let go first; the connection's own range is filled in."""
+    """Rows (lane, connection) whose vehicles a connection must let go first; its own range is filled in."""
     representative = _representatives(network)
     yields: dict[int, dict[tuple[int, int], None]] = defaultdict(dict)
     for i, c in enumerate(network.connections):
@@ -236,7 +238,8 @@ def _pairs(
         for lane in link.lanes:
             if lane.kind != "other":
                 serving[link.id, ""].append([lane_of[link.id, lane.index], -1, int(lane.kind == "bus")])
-    pair_of, start, rows = {}, [0], []
+    pair_of: dict[tuple[str, str], int] = {}
+    start, rows = [0], []
     for key, entries in serving.items():
         if all(entry[k.PAIR_BUS] for entry in entries):
             for entry in entries:
@@ -258,7 +261,8 @@ def compile_controller(compiled: CompiledNetwork, program: ControllerPlan, *, be
     """Lay one controller's program out as green windows; cycle time 0 is its interval 0."""
     cycle = ticks(program.cycle_s)
     offset = (ticks(program.offset_s) - ticks(begin_s)) % cycle
-    rows, windows = [], []
+    rows: list[tuple[int, int, int, int]] = []
+    windows: list[tuple[int, int, int, int, int]] = []
     for index in compiled.heads_of[program.controller_id]:
         mine = signal_windows(program, index)
         rows.append((cycle, offset, len(windows), len(windows) + len(mine)))
@@ -398,4 +402,3 @@ def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
         veh=np.empty((n_veh, k.N_VEH_STATE), np.int32),
         ring=np.empty(compiled.n_ring, np.int32),
     )
-

@@ -53,7 +53,7 @@ class AreaMeasures:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measures:
-    """Everything measured of one plan. `passed_veh` is per (link, lane): vehicles in at the start and out at the end."""
+    """Everything measured of one plan; `entered_veh`, `left_veh`: per (link, lane), in at its start, out at its end."""
 
     network: AreaMeasures
     signals: dict[str, AreaMeasures]
@@ -111,7 +111,7 @@ def _sums(simulator: Simulator, record: Record) -> _Sums:
     left = np.bincount(lane[real & in_time & (leave >= start)], minlength=compiled.n_lane)
     return _Sums(
         veh=veh,
-        delay_s=np.bincount(conn[counts], weights=delay[counts] / TICKS, minlength=n_conn),
+        delay_s=np.bincount(conn[counts], weights=delay[counts] / TICKS, minlength=n_conn).astype(float),
         stops=np.bincount(conn[counts & (delay > stop)], minlength=n_conn).astype(float),
         on_green=np.bincount(conn[counts & real & (leave - arrival <= 5)], minlength=n_conn).astype(float),
         queue_mean=queue[0],

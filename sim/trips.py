@@ -22,7 +22,9 @@ Measured on departures of TAPAS Cologne: 4-6 at 60 s, 11-15 at 300 s.
 
 
 @njit(cache=True, nogil=True)
-def _walk(start_link, depart_s, link_time_s, choice_start, choice_to, cumulative, begin_s, end_s, draws, out):
+def _walk(  # type: ignore[no-untyped-def]
+    start_link, depart_s, link_time_s, choice_start, choice_to, cumulative, begin_s, end_s, draws, out
+):
     """Follow one vehicle by turning shares; fills out (MAX_STEPS,) with links and returns how many.
 
     cumulative (choices, T): cumulative share of each choice within its link and interval; choice_to -1 ends the trip.

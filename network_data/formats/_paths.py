@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 Point = tuple[float, float]
 
@@ -20,7 +21,7 @@ def _to_segment_m(p: Point, a: Point, b: Point) -> float:
 
 
 def _to_way_m(p: Point, way: list[Point]) -> float:
-    return min((_to_segment_m(p, a, b) for a, b in zip(way, way[1:], strict=False)), default=math.inf)
+    return min((_to_segment_m(p, a, b) for a, b in pairwise(way)), default=math.inf)
 
 
 def detach_m(way: list[Point], others: list[list[Point]]) -> float:
@@ -28,7 +29,7 @@ def detach_m(way: list[Point], others: list[list[Point]]) -> float:
     if not others:
         return 0.0
     walked = 0.0
-    for a, b in zip(way, way[1:], strict=False):
+    for a, b in pairwise(way):
         length = math.dist(a, b)
         for n in range(int(length / STEP_M) + 1):
             s = n * STEP_M / length if length else 0.0
