@@ -20,7 +20,7 @@ def compile_kernels() -> float:
     k.run(
         lane,
         np.zeros((0, 13), np.int32),
-        np.zeros((0, 2), np.int32),
+        np.zeros((0, 3), np.int32),
         np.zeros(1, np.int32),
         np.zeros((0, 3), np.int32),
         np.zeros((0, 4), np.int32),

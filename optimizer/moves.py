@@ -155,7 +155,7 @@ class Neighbourhood:
         chosen = int(rng.integers(len(model.skeletons)))
         cycle = setting.cycle_s
         if rng.random() < 0.3 and "cycle" not in self.settings.change.freeze:
-            cycle = int(rng.integers(int(self.settings.limits.cycle_min_s), cycle + 1))
+            cycle = int(rng.integers(min(int(self.settings.limits.cycle_min_s), cycle), cycle + 1))
         found = model.splits(chosen, cycle) if self.cycle_allowed(at, cycle) else None
         if chosen == setting.skeleton or found is None:
             return None

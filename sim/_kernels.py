@@ -27,8 +27,8 @@ BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER = range(9)
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
 # gap it needs before the next foe
 CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
-# rows of foes
-FOE_LANE, FOE_CONN = range(2)
+# rows of foes: where they come from, and how long one that passed is in the way
+FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
 # lanes that serve a pair of links
 PAIR_LANE, PAIR_CONN, PAIR_BUS = range(3)
 # signals, and their windows in cycle time: green, yellow behind it, mode, whether the signal was closed before
@@ -67,7 +67,7 @@ class NetworkArrays(NamedTuple):
 
     lane: np.ndarray  # (L, 9) int32
     conn: np.ndarray  # (C, 13) int32
-    foe: np.ndarray  # (F, 2) int32
+    foe: np.ndarray  # (F, 3) int32
     pair_start: np.ndarray  # (P + 1,) int32
     pair: np.ndarray  # (Q, 3) int32
 
@@ -163,8 +163,9 @@ def _foe_ahead(conns, foes, ls, vs, conn, t, extra):
     gap = conns[conn, CLEAR_GAP] + extra
     for f in range(conns[conn, FOE0], conns[conn, FOE1]):
         foe, lane = foes[f, FOE_CONN], foes[f, FOE_LANE]
-        if ls[lane, LAST_CONN] == foe and ls[lane, LAST_LEAVE] + 5 > t:
-            return ls[lane, LAST_LEAVE] + 5
+        clear = foes[f, FOE_CLEAR]
+        if ls[lane, LAST_CONN] == foe and ls[lane, LAST_LEAVE] + clear > t:
+            return ls[lane, LAST_LEAVE] + clear
         p = ls[lane, EVENT]
         if p > t + gap or ls[lane, YIELDING]:
             continue
@@ -176,7 +177,7 @@ def _foe_ahead(conns, foes, ls, vs, conn, t, extra):
             if p > t + gap or p > ls[lane, WINDOW_END]:
                 break
             if vs[veh, CONN] == foe:
-                return max(p, t) + 5
+                return max(p, t) + clear
             veh = vs[veh, NEXT]
             n += 1
     return NEVER

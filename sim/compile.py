@@ -21,6 +21,9 @@ from sim.parameters import SimParameters
 TICKS = 10
 """Ticks per second."""
 MIN_STORAGE_VEH = 2
+CONFLICT_AT = 0.6
+"""Where on the way across a junction conflicts lie, roughly. [-]"""
+VEHICLE_M = 4.5
 VEHICLE_SHARE = 0.75
 """Of the spacing in a queue, what is vehicle and not gap. [-]"""
 
@@ -143,7 +146,7 @@ def compile_network(
     arrays = k.NetworkArrays(
         lane=_table(rows, 9),
         conn=_table(conns, 13),
-        foe=_table(foes, 2),
+        foe=_table(foes, 3),
         pair_start=np.array(pair_start, np.int32),
         pair=_table(pairs, 3),
     )
@@ -176,6 +179,7 @@ def _waiting_place(
     if in_the_way and rows[lane][k.BLOCKER] >= 0:
         return rows[lane][k.BLOCKER]
     place = _lane_row(c.wait_m, c.speed_mps, 0, parameters, spacing_m)
+    place[k.WAVE] = ticks(math.sqrt(2 * vehicle_m / parameters.accel_mps2))  # until it has moved out of the next one's way
     place[k.STORAGE] = max(1, int(c.wait_m / spacing_m))
     if in_the_way:
         rows[lane][k.BLOCKER] = len(rows)
@@ -219,9 +223,14 @@ def _foes(network: RoadNetwork, conns: list[list[int]], lane_of: dict[tuple[str,
     rows: list[list[int]] = []
     for i, row in enumerate(conns):
         row[k.FOE0] = len(rows)
-        rows += [list(entry) for entry in yields.get(i, {})]
+        rows += [[lane, foe, _in_the_way_ticks(network.connections[foe])] for lane, foe in yields.get(i, {})]
         row[k.FOE1] = len(rows)
     return rows
+
+
+def _in_the_way_ticks(connection: Connection) -> int:
+    """How long a vehicle that passed its stop line is in the way of those who yield to it."""
+    return ticks((CONFLICT_AT * connection.length_m + VEHICLE_M) / connection.speed_mps)
 
 
 def _pairs(
