@@ -120,7 +120,8 @@ class NetworkBuilder:
         )
 
     def _controller(self, controller_id: str) -> Controller:
-        heads, yields = [], set()
+        heads: list[SignalHead] = []
+        yields: set[tuple[int, int]] = set()
         mine = {i: c for i, c in enumerate(self.connections) if c.controller_id == controller_id}
         for index in range(len(self.programs[controller_id].intervals[0].state)):
             members = tuple(i for i, c in mine.items() if c.link_index == index)
@@ -136,7 +137,8 @@ class NetworkBuilder:
                 )
             )
         for c in mine.values():
-            yields |= {(c.link_index, mine[j].link_index) for j in c.yields_to if j in mine}
+            foes = {mine[j].link_index for j in c.yields_to if j in mine}
+            yields |= {(c.link_index, foe) for foe in foes if c.link_index is not None and foe is not None}
         return Controller(
             id=controller_id,
             node_ids=tuple(dict.fromkeys(c.node_id for c in mine.values())),
@@ -202,7 +204,7 @@ def demand(
     dispersion: float = 1.0,
 ) -> Demand:
     """Turning flows in vehicles per interval, the same in all or one number each."""
-    begins = begin_s + interval_s * np.arange(intervals)
+    begins = begin_s + interval_s * np.arange(intervals, dtype=np.float64)
     veh = np.array([np.broadcast_to(np.asarray(v, np.float64), intervals) for v in pairs.values()])
     return Demand(
         begin_s=begins,

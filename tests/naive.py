@@ -103,7 +103,7 @@ class Connection:
     clear_gap: int
     place: Lane | None = None
     signal: Signal | None = None
-    foes: list[tuple[Lane, Connection]] = field(default_factory=list)
+    foes: list[tuple[Lane, Connection, int]] = field(default_factory=list)
 
 
 @dataclass
@@ -172,7 +172,10 @@ class Simulation:
         for connection, row in zip(self.connections, rows, strict=True):
             connection.place = self.lanes[row[k.PLACE]] if row[k.PLACE] >= 0 else None
             connection.signal = signals[row[k.SIGNAL]] if row[k.SIGNAL] >= 0 else None
-            connection.foes = [(self.lanes[at], self.connections[c]) for at, c in foes[row[k.FOE0] : row[k.FOE1]]]
+            mine = foes[row[k.FOE0] : row[k.FOE1]]
+            connection.foes = [
+                (self.lanes[foe[k.FOE_LANE]], self.connections[foe[k.FOE_CONN]], foe[k.FOE_CLEAR]) for foe in mine
+            ]
         starts, pairs = network.pair_start.tolist(), network.pair.tolist()
         self.pairs = [
             [(self.lanes[lane], self.connections[c] if c >= 0 else None, bool(bus)) for lane, c, bus in pairs[a:b]]
@@ -264,13 +267,13 @@ class Simulation:
     def _try_turn(self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int) -> None:
         inside = conn.place is lane
         yields = bool(conn.foes) and (inside or lane.mode != PROTECTED)
-        has_place = conn.place is not None and not inside
-        waits_inside = has_place and bool(conn.place.queue)
+        place = None if inside else conn.place
+        waits_inside = place is not None and bool(place.queue)
         if yields and not waits_inside:
-            # who need not stop at the place is past it only later
-            extra = conn.place.free + self.const["reaction"] if has_place else 0
+            # whoever goes on past the place comes to the conflict later
+            extra = place.free + self.const["reaction"] if place is not None else 0
             clear = self._until_clear(conn, now, extra)
-            if clear is not None and not has_place:
+            if clear is not None and place is None:
                 lane.yielding = True
                 self._plan_head(lane, clear)
                 return
@@ -279,8 +282,9 @@ class Simulation:
         if lane.blocker is not None and lane.blocker.queue and conn.place is not lane.blocker:
             self._wait_for(lane, lane.blocker, now)
             return
-        if waits_inside:
-            target, following, step = conn.place, conn, vehicle.step
+        following: Connection | None = conn
+        if place is not None and waits_inside:
+            target, step = place, vehicle.step
         else:
             step = vehicle.step + 1
             target, following = self._choose(vehicle, step, conn.to_mask, now)
@@ -329,9 +333,9 @@ class Simulation:
 
     def _until_clear(self, conn: Connection, t: int, extra: int) -> int | None:
         """When the first foe that leaves no gap has passed; None when the way is clear."""
-        for lane, foe in conn.foes:
-            if lane.last_conn is foe and lane.last_leave + 5 > t:
-                return lane.last_leave + 5
+        for lane, foe, in_the_way in conn.foes:
+            if lane.last_conn is foe and lane.last_leave + in_the_way > t:
+                return lane.last_leave + in_the_way
             if lane.yielding or not lane.queue:
                 continue
             passes = lane.event
@@ -341,7 +345,7 @@ class Simulation:
                 if passes > min(t + conn.clear_gap + extra, lane.green_end):
                     break
                 if vehicle.conn is foe:
-                    return max(passes, t) + 5
+                    return max(passes, t) + in_the_way
         return None
 
     def _choose(self, vehicle: Vehicle, step: int, targets: int | None, now: int) -> tuple[Lane, Connection | None]:
