@@ -40,6 +40,10 @@ def field_setting(model: ControllerModel) -> Setting:
         durations = np.array([round(i.duration_s) for i in model.field.intervals], np.int64)
         return Setting(-1, durations, round(model.field.offset_s))
     own = model.skeletons[0]
+    if own.name != "field":  # its changes were built anew: the field's cycle, where it still fits
+        found = model.splits(0, round(model.field.cycle_s))
+        if found is not None:
+            return Setting(0, found[0].copy(), round(model.field.offset_s) % int(found[0].sum()))
     return Setting(0, own.start_s.copy(), round(model.field.offset_s) % int(own.start_s.sum()))
 
 

@@ -49,7 +49,12 @@ class Neighbourhood:
         ]
         order = ("offsets", "splits", "cycle", "stages")
         wanted = order[: order.index(rung) + 1]
-        return [(name, move) for step, name, move in table if step in wanted and step not in frozen]
+        # other stages need other splits
+        held = {*frozen, *(("stages",) if "splits" in frozen else ())}
+        return [(name, move) for step, name, move in table if step in wanted and step not in held]
+
+    def _frozen(self, what: str) -> bool:
+        return what in self.settings.change.freeze
 
     def _pick(self, rng: np.random.Generator) -> int:
         controllers = self.open_controllers()
@@ -87,7 +92,7 @@ class Neighbourhood:
         step = min(int(rng.choice(SPLIT_STEPS_S)), int(durations[a]) - 1)
         durations[a] -= step
         durations[b] += step
-        shift = step if rng.random() < 0.3 else 0
+        shift = step if rng.random() < 0.3 and not self._frozen("offsets") else 0
         offset = (setting.offset_s + (shift if a < b else -shift)) % setting.cycle_s
         return self._checked(candidate, at, Setting(setting.skeleton, durations, offset))
 
@@ -128,19 +133,20 @@ class Neighbourhood:
         if not self.cycle_allowed(at, cycle_s) or cycle_s == setting.cycle_s:
             return None
         durations = scaled(setting.durations_s, model.skeletons[setting.skeleton], cycle_s)
-        if durations is None or rng.random() < 0.25:
+        if not self._frozen("splits") and (durations is None or rng.random() < 0.25):
             found = model.splits(setting.skeleton, cycle_s)
             durations = found[0] if found is not None else durations
         if durations is None:
             return None
-        offset = round(setting.offset_s * cycle_s / setting.cycle_s) % cycle_s
+        offset = setting.offset_s if self._frozen("offsets") else round(setting.offset_s * cycle_s / setting.cycle_s)
+        offset %= cycle_s
         return self._checked(candidate, at, Setting(setting.skeleton, durations, offset))
 
     def cycle_allowed(self, at: int, cycle_s: int) -> bool:
         """Whether a controller may run this cycle."""
         limits, change = self.settings.limits, self.settings.change
-        before = self.field[at].cycle_s
-        if cycle_s == before:
+        before = self.models[at].field.cycle_s
+        if cycle_s == self.field[at].cycle_s:
             return True
         if change.max_cycle_change_s is not None and abs(cycle_s - before) > change.max_cycle_change_s:
             return False
@@ -159,7 +165,9 @@ class Neighbourhood:
         found = model.splits(chosen, cycle) if self.cycle_allowed(at, cycle) else None
         if chosen == setting.skeleton or found is None:
             return None
-        offset = int(rng.integers(cycle)) if rng.random() < 0.5 else setting.offset_s % cycle
+        offset = setting.offset_s % cycle
+        if rng.random() < 0.5 and not self._frozen("offsets"):
+            offset = int(rng.integers(cycle))
         return self._checked(candidate, at, Setting(chosen, found[0].copy(), offset))
 
     def keeps_rules(self, at: int, setting: Setting) -> bool:

@@ -141,8 +141,13 @@ def feasible_start(model: ControllerModel, setting: Setting, settings: Settings)
     """
     if setting.skeleton < 0 or model.skeletons[setting.skeleton].allows(setting.durations_s):
         return setting
-    limits = settings.limits
-    cycles = range(int(limits.cycle_min_s), int(limits.cycle_max_s) + 1)
+    limits, change, before_s = settings.limits, settings.change, model.field.cycle_s
+    most_s = 0.0 if "cycle" in change.freeze else change.max_cycle_change_s
+    cycles = [
+        cycle
+        for cycle in range(int(limits.cycle_min_s), int(limits.cycle_max_s) + 1)
+        if most_s is None or abs(cycle - before_s) <= max(most_s, 0.5)
+    ]
     for cycle in sorted(cycles, key=lambda c: (abs(c - setting.cycle_s), c)):
         found = model.splits(setting.skeleton, cycle)
         if found is not None and model.skeletons[setting.skeleton].allows(found[0]):
@@ -184,6 +189,8 @@ def climb(
     search = Search(evaluator, neighbourhood, settings, seed)
     search.start()
     quota = quotas(len(neighbourhood.open_controllers()))
+    if iterations is None and deadline is None:
+        quota["stages"] = 2 * quota["cycle"]
     for rung in RUNGS:
         before = search.iterations
         for _ in range(quota.get(rung, 1 << 60)):
@@ -205,10 +212,11 @@ def _step(search: Search, rung: str, nth: int) -> bool:
     moves = search.neighbourhood.moves(rung)
     if not moves:
         return False
-    if rung == "cycle" and nth == 0 and "cycle" not in search.settings.change.freeze:
+    frozen = search.settings.change.freeze
+    if rung == "cycle" and nth == 0 and "cycle" not in frozen:
         batch = _common_cycles(search, rng)
         search.offer(batch, "common cycle")
-    elif rung == "stages" and nth == 0:
+    elif rung == "stages" and nth == 0 and not {"cycle", "splits", "stages"} & set(frozen):
         search.offer(_common_stages(search), "closed-form stages")
     else:
         batch, names = [], []
@@ -233,6 +241,8 @@ def _common_cycles(search: Search, rng: np.random.Generator) -> list[Candidate]:
     for cycle in COMMON_CYCLES_S:
         scaled = search.neighbourhood.in_common_cycle(search.best, cycle, rng)
         out += [scaled] if scaled is not None else []
+        if "splits" in search.settings.change.freeze:
+            continue
         closed = list(search.best)
         for at in search.neighbourhood.open_controllers():
             found = search.neighbourhood.models[at].splits(closed[at].skeleton, cycle)

@@ -53,10 +53,11 @@ N_TOTALS = 6
 # log columns
 LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP = range(8)
 N_LOG = 8
-# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count
+# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count; QUEUE_DM is
+# the mean place in a queue [dm]
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(8, 13)
-N_CONST = 13
+ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, QUEUE_DM = range(8, 14)
+N_CONST = 14
 
 FAST = {"cache": True, "nogil": True}
 # inlined by hand of the compiler: calls cost a quarter of the time otherwise (measured)
@@ -133,6 +134,19 @@ def _signal_time(signals, windows, signal, t, arrival, start_up, use, ls, lane):
         ls[lane, GREEN_FROM] = best_from
         ls[lane, N_GREEN] = 0
     return best
+
+
+@njit(inline="always", **FAST)
+def _reached(accel_dmps2, k, length_dm, speed_dmps):
+    """Speed of the k-th queued vehicle (from 0) as it passes the stop line. [dm/s]"""
+    return min(speed_dmps, int(np.sqrt(2.0 * accel_dmps2 * (10 + k * length_dm))))
+
+
+@njit(inline="always", **FAST)
+def _start_loss(accel_dmps2, k, length_dm, speed_dmps):
+    """What the k-th queued vehicle still loses by accelerating once it passed the stop line. [ticks]"""
+    missing = speed_dmps - _reached(accel_dmps2, k, length_dm, speed_dmps)
+    return 10 * missing * missing // (2 * accel_dmps2 * max(speed_dmps, 1))  # (v − v0)²/(2 a v)
 
 
 @njit(inline="always", **FAST)
@@ -287,14 +301,6 @@ def _account(lanes, vehicles, vs, count_from, totals, log, n_log, veh, lane, lea
         log[n, LOG_STEP] = vs[veh, STEP]
 
 
-@njit(inline="always", **FAST)
-def _start_loss(accel_dmps2, k, length_dm, speed_dmps):
-    """What the k-th queued vehicle (from 0) still loses by accelerating once it passed the stop line. [ticks]"""
-    reached = min(speed_dmps, int(np.sqrt(2.0 * accel_dmps2 * (10 + k * length_dm))))
-    # (v − v0)²/(2 a v)
-    return 10 * (speed_dmps - reached) * (speed_dmps - reached) // (2 * accel_dmps2 * max(speed_dmps, 1))
-
-
 @njit(**FAST)
 def run(
     lanes, conns, foes, pair_start, pairs, signals, windows, vehicles, route, dwell, const,
@@ -402,7 +408,7 @@ def run(
             else:
                 if ls[lane, BLOCKED_FROM] >= 0:
                     totals[BLOCKED] += now - ls[lane, BLOCKED_FROM]
-                headway = const[REACTION] + vehicles[veh, LENGTH] * conns[conn, PACE] // 1000
+                headway = const[REACTION] + (vehicles[veh, LENGTH] * conns[conn, PACE] + 500) // 1000
                 if must_yield and not stop_inside:
                     headway = max(const[FOLLOW_UP], headway)
                 elif conns[conn, SIGNAL] >= 0 and now > vs[veh, ARRIVAL] + 5:

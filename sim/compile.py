@@ -58,7 +58,7 @@ class CompiledNetwork:
 def _lane_row(length_m: float, speed_mps: float, bit: int, parameters: SimParameters, spacing_m: float) -> list[int]:
     free_s = length_m / speed_mps
     stop_s = speed_mps / 2 * (1 / parameters.decel_mps2 + 1 / parameters.accel_mps2)
-    storage = max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m))
+    storage = max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m - 1e-9))
     row = [0] * 9
     row[k.BLOCKER] = -1
     row[k.BIT] = bit
@@ -179,7 +179,9 @@ def _waiting_place(
     if in_the_way and rows[lane][k.BLOCKER] >= 0:
         return rows[lane][k.BLOCKER]
     place = _lane_row(c.wait_m, c.speed_mps, 0, parameters, spacing_m)
-    place[k.WAVE] = ticks(math.sqrt(2 * vehicle_m / parameters.accel_mps2))  # until it has moved out of the next one's way
+    place[k.WAVE] = ticks(
+        math.sqrt(2 * vehicle_m / parameters.accel_mps2)
+    )  # until it has moved out of the next one's way
     place[k.STORAGE] = max(1, int(c.wait_m / spacing_m))
     if in_the_way:
         rows[lane][k.BLOCKER] = len(rows)
@@ -384,7 +386,9 @@ def _pair_indices(
     return out, faults
 
 
-def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0) -> NDArray[np.int32]:
+def constants(
+    parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0, spacing_m: float = 6.5
+) -> NDArray[np.int32]:
     """The parameters as the kernel's row of constants, for a run of warmup_s + length_s; shape (N_CONST,)."""
     row = np.zeros(k.N_CONST, np.int32)
     row[k.REACTION] = ticks(parameters.reaction_headway_s)
@@ -398,6 +402,7 @@ def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0
     row[k.ENTRY_HEADWAY] = ticks(parameters.entry_headway_s)
     row[k.ENTRY_LOSS] = ticks(parameters.entry_loss_s)
     row[k.LANE_CHANGE] = parameters.lane_change_veh
+    row[k.QUEUE_DM] = round(10 * spacing_m)
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
     return row

@@ -55,7 +55,7 @@ class SimParameters:
     n_early: int = 4
     yellow_use_per_mps: float = 1 / 9
     critical_gap_s: float = 4.8
-    gap_margin_s: float = 1.0
+    gap_margin_s: float = 0.5
     least_gap_s: float = 3.5
     follow_up_s: float = 2.13
     minor_loss_s: float = 2.3

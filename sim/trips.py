@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
@@ -13,7 +14,7 @@ from network_data.network import RoadNetwork
 from network_data.trips import Trips
 
 MAX_STEPS = 300
-MINUTE_S = 60.0
+MINUTE_S, COUNT_S = 60.0, 300.0
 MINUTE_SHARE = 1 / 3
 """Variance over mean beyond Poisson's: 1-minute counts have this share of what 5-minute counts have.
 
@@ -146,9 +147,18 @@ def _entries(
 def _clumped(
     mean: float, begin_s: float, end_s: float, dispersion: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Times of about `mean` vehicles in an interval, clumped from minute to minute."""
+    """Times of about `mean` vehicles in an interval, clumped from minute to minute.
+
+    An interval longer than 5 minutes is split first: what varies between its parts is not in the demand.
+    """
     if mean <= 0:
         return np.empty(0)
+    n_part = round((end_s - begin_s) / COUNT_S)
+    if n_part > 1:
+        edges, share = np.linspace(begin_s, end_s, n_part + 1), mean / n_part
+        noise = (1 - MINUTE_SHARE) * max(0.0, dispersion - 1.0) / share
+        parts = [_clumped(share * _noise(noise, rng), float(a), float(b), dispersion, rng) for a, b in pairwise(edges)]
+        return np.concatenate(parts)
     n_minute = max(1, round((end_s - begin_s) / MINUTE_S))
     extra = MINUTE_SHARE * max(0.0, dispersion - 1.0)
     rates = np.array([_noise(extra * n_minute / mean, rng) for _ in range(n_minute)])
