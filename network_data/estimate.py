@@ -139,7 +139,8 @@ def _notes(
             f"queues still stand at the end of the period: {100 * late_share:.0f} % more vehicles, "
             "counted until they had gone, are booked within it"
         )
-    silent = [d.id for d in detectors if not any(d.id in m.detectors for m in problem.measures)]
+    heard = {name for measure in problem.measures for name in measure.detectors}
+    silent = [d.id for d in detectors if d.id not in heard]
     if silent:
         notes.append(f"{len(silent)} detectors say nothing about this period: {', '.join(capped(silent, 'of them'))}")
     signalled = {m.pair for m in problem.unknowns.network.movements.values() if m.controller_id is not None}

@@ -115,10 +115,13 @@ def measures(
         counted = detector.id in series.row and not np.isnan(series.veh[series.row[detector.id]]).all()
         if counted and detector.link_id in unknowns.entry:
             by_link[detector.link_id].append(detector)
+    waits_s = _mean_waits_s(unknowns, plan)
     out: list[Measure] = []
     for link, loops in by_link.items():
         for section in cross_sections(loops):
-            veh = {d.id: booked(series, series.row[d.id], _shift_s(unknowns, d, plan), begin_s, end_s) for d in section}
+            veh = {
+                d.id: booked(series, series.row[d.id], _shift_s(unknowns, d, waits_s), begin_s, end_s) for d in section
+            }
             rows = [series.row[d.id] for d in section]
             guessed = float(series.repaired[rows][:, _within(series, begin_s[0], end_s[-1])].mean())
             found = _section_measures(unknowns, link, section, veh)
@@ -146,25 +149,24 @@ def cross_sections(loops: list[Detector]) -> list[list[Detector]]:
     return out
 
 
-def _shift_s(unknowns: Unknowns, detector: Detector, plan: TimingPlan | None) -> float:
+def _shift_s(unknowns: Unknowns, detector: Detector, waits_s: dict[tuple[str, int], float]) -> float:
     """Seconds from the count to the moment the vehicle would reach the stop line in free flow."""
-    link = unknowns.network.links[detector.link_id]
-    lane = link.lanes[detector.lane]
+    lane = unknowns.network.links[detector.link_id].lanes[detector.lane]
     if detector.kind == "stopbar":
-        return -_mean_wait_s(unknowns, detector, plan)
+        return -waits_s.get((detector.link_id, detector.lane), 0.0)
     return max(lane.length_m - detector.pos_m, 0.0) / lane.speed_mps
 
 
-def _mean_wait_s(unknowns: Unknowns, detector: Detector, plan: TimingPlan | None) -> float:
-    """Mean wait at the stop line when the flow is half of what the green serves (first term of Webster's formula)."""
-    waits = []
+def _mean_waits_s(unknowns: Unknowns, plan: TimingPlan | None) -> dict[tuple[str, int], float]:
+    """Mean wait per lane when the flow is half of what the green serves (first term of Webster's formula). [s]"""
+    waits: dict[tuple[str, int], list[float]] = defaultdict(list)
     for c in unknowns.network.connections if plan else ():
-        if c.from_link == detector.link_id and c.from_lane == detector.lane and c.link_index is not None:
-            program = plan.controllers.get(c.controller_id or "") if plan else None
-            if program and c.link_index < len(program.intervals[0].state):
-                red_s = program.cycle_s - program.green_s(c.link_index)
-                waits.append(red_s**2 / (2 * program.cycle_s) / (1 - 0.25))
-    return float(np.mean(waits)) if waits else 0.0
+        program = plan.controllers.get(c.controller_id or "") if plan else None
+        if program and c.link_index is not None and c.link_index < len(program.intervals[0].state):
+            red_s = program.cycle_s - program.green_s(c.link_index)
+            # uniform delay r² / (2 C (1 - y)), y a quarter: half the flow that half a cycle of green serves
+            waits[c.from_link, c.from_lane].append(red_s**2 / (2 * program.cycle_s) / 0.75)
+    return {lane: float(np.mean(values)) for lane, values in waits.items()}
 
 
 def _section_measures(unknowns: Unknowns, link: str, section: list[Detector], veh: dict[str, FLOAT]) -> list[Measure]:

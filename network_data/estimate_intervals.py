@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from network_data.estimate_period import PeriodFlows, Problem, turn_rows
-from network_data.estimate_solve import Rows, normal_equations, solve_nonnegative
+from network_data.estimate_solve import Rows, normal_equations, solve_pinned
 
 FLOAT = NDArray[np.float64]
 BALANCE_SD_VEH = 0.3
@@ -33,7 +33,7 @@ def interval_flows(problem: Problem, period: PeriodFlows, dispersion: float) -> 
                 rows.add(measure.terms, measure.veh[k], _sd(measure.veh[k], measure.loose) / np.sqrt(trust))
         q, b = normal_equations(rows, np.asarray(rows.sd) ** -2.0)
         own = 1.0 / (0.05 + dispersion * usual + (DRIFT * usual) ** 2)
-        flow[:, k] = solve_nonnegative(q + sparse.diags(own, format="csc"), b + own * usual)
+        flow[:, k] = solve_pinned(q + sparse.diags(own, format="csc"), b + own * usual)
     return flow
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from network_data.demand import Pair
 from network_data.estimate_counts import Measure
 from network_data.estimate_routes import RouteShares
-from network_data.estimate_solve import Rows, normal_equations, solve_nonnegative, variances
+from network_data.estimate_solve import TOLERANCE, Rows, normal_equations, solve_nonnegative, variances
 from network_data.estimate_unknowns import Unknowns
 
 FLOAT = NDArray[np.float64]
@@ -30,6 +30,7 @@ FLOOR_TRUST = 0.05
 """Weight of a served count against demand above it. [-]"""
 LEAST_SPREAD = 0.05
 RIDGE = 1e-8
+ROUGH = 1e-3
 GATE_SD = 1.0
 """Standard error of an unmeasured entry's prior, share of it. [-]"""
 LANE_POWER, SPEED_POWER = 1.7, 2.0
@@ -193,7 +194,9 @@ def period_flows(problem: Problem, groups: list[tuple[int, ...]]) -> PeriodFlows
             weight[n_share] *= share_trust
         q, b = normal_equations(rows, weight)
         cost = _rare_cost(problem, flow)
-        flow = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost)
+        # rounds before the last only set the weights of the next
+        tolerance = TOLERANCE if n == ROUNDS - 1 else ROUGH
+        flow = solve_nonnegative(q + RIDGE * sparse.identity(unknowns.n, format="csc"), b - cost, tolerance)
         residual = (rows.matrix() @ flow - np.asarray(rows.target)) / np.asarray(rows.sd)
         # first all pull, none harder than HUBER; once the rest has settled, what contradicts it lets go
         power = 1 if n < ROUNDS // 2 else 2

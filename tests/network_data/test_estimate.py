@@ -65,7 +65,7 @@ def test_solver_agrees_with_nnls():
         a = rng.normal(size=(2 * n, n))
         b = a @ np.maximum(rng.normal(size=n), 0) * 100 + rng.normal(size=2 * n)
         x = solve_nonnegative(sparse.csc_matrix(a.T @ a), a.T @ b)
-        np.testing.assert_allclose(x, nnls(a, b)[0], atol=1e-3)
+        np.testing.assert_allclose(x, nnls(a, b)[0], atol=1e-2)  # of values around 100
 
 
 def test_sampled_variances_agree_with_exact_ones(monkeypatch):
