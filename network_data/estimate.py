@@ -268,7 +268,7 @@ def _support(group: tuple[int, ...], alone: set[int], left: float) -> Support:
 def _fits(
     problem: Problem, flows: FLOAT, detectors: tuple[Detector, ...], repaired: frozenset[str]
 ) -> tuple[DetectorFit, ...]:
-    """Counted against estimated vehicles per loop over what it counted; per cross-section where lanes mix."""
+    """Counted against estimated vehicles per loop over what it counted; per cross-section where lanes still mix."""
     hours = problem.hours
     out = {}
     for measure in problem.measures:
@@ -276,7 +276,7 @@ def _fits(
         fitted = sum(value * flows[j] for j, value in measure.terms.items())[have].sum()
         counted = float(measure.veh[have].sum())
         for detector in measure.detectors:
-            if detector not in out or len(measure.detectors) == 1:
+            if detector not in out or (len(measure.detectors) == 1 and measure.loose < LOOSE_UP_TO):
                 value = float(geh(counted / hours, fitted / hours))
                 out[detector] = DetectorFit(
                     detector=detector,

@@ -92,6 +92,8 @@ def _csv(content: bytes) -> Table:
 
 def texts(column: pa.Array) -> pd.Categorical:
     """A column as trimmed text categories (few distinct values: names, times); nulls become the empty text."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        column = pc.local_timestamp(column)  # the clock on the wall there
     if not pa.types.is_string(column.type):
         column = pc.cast(column, pa.string())
     encoded = pc.fill_null(column, "").dictionary_encode()

@@ -38,6 +38,30 @@ def test_formats_are_recognized_by_content(tmp_path):
         pd.testing.assert_frame_equal(table, tables[0])
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_parquet_may_hold_timestamps(tmp_path, zone):
+    """Times as timestamps, with a time zone or without, are the local clock; detectors may be categories."""
+    path = tmp_path / "counts.parquet"
+    begin = pd.date_range("2024-09-02T07:00", periods=3, freq="5min", tz=zone)
+    frame = pd.DataFrame({"detector": pd.Categorical(["a"] * 3), "begin": begin, "end": begin + pd.Timedelta("5min")})
+    frame.assign(veh=np.array([1, 2, 3], dtype=np.uint16)).to_parquet(path)
+    table = read_counts(path, LOOPS)
+    assert table.frame["begin_s"].tolist() == [25200, 25500, 25800]
+    assert table.frame["veh"].tolist() == [1, 2, 3]
+    assert table.interval_s == 300
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x89PNG\r\n\x1a\n", b"PAR1nonsense", b"detector,begin_s,end_s,veh\n\xff,0,1,2\n"]
+)
+def test_files_of_another_kind_are_refused(tmp_path, content):
+    """Empty, binary, damaged and wrongly encoded files end in an error, not in a traceback."""
+    path = tmp_path / "counts.csv"
+    path.write_bytes(content)
+    with pytest.raises(DemandError):
+        read_counts(path, LOOPS)
+
+
 def test_impossible_numbers_are_kept_for_the_check_and_named(tmp_path):
     """nan and inf count as missing, -3 and 1e9 are left to the quality check; the notes name their rows."""
     table = read_counts(
