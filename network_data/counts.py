@@ -162,6 +162,11 @@ def _odd_values(frame: pd.DataFrame, row: NDArray[np.int64]) -> list[str]:
     for what, bad in (("negative", veh < 0), ("more than one vehicle a second", veh > np.maximum(length_s, 1.0))):
         if bad.any():
             out.append(f"veh is {what} in rows {name_rows(row[bad])}: left to the quality check")
+    lengths, n = np.unique(np.round(length_s, 1), return_counts=True)
+    if len(lengths) > 1:
+        usual_s = lengths[np.argmax(n)]
+        odd = ~np.isclose(length_s, usual_s, atol=0.5)
+        out.append(f"intervals are {usual_s:g} s long; rows of another length are not used: rows {name_rows(row[odd])}")
     if np.isnan(veh).any():
         out.append(f"veh is missing in {int(np.isnan(veh).sum())} rows")
     return out

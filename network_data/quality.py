@@ -5,7 +5,6 @@ Nothing is dropped silently: every verdict names its rule, the intervals and wha
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -16,10 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from network_data.count_days import DayBlock, day_block, kinds_of, median, run_length, sections_of
 from network_data.counts import CountTable
 from network_data.detectors import Detector
-from network_data.estimate_counts import cross_sections
 from network_data.network import RoadNetwork
+from network_data.repair import repair
 
 FLOAT = NDArray[np.float64]
 BOOL = NDArray[np.bool_]
@@ -51,8 +51,6 @@ SWAP_FROM = 1.3
 SWAP_LEAST_VEH = 100.0
 SWAP_MOST_DAYS = 0.6
 """So many of the days must agree which lane carries more. [-]"""
-GAP_INTERVALS = 3
-"""Longest gap filled from the intervals around it where there is no other day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,20 +70,6 @@ class Verdict:
     n_repaired: int
     repair: str
     text: str
-
-
-@dataclass
-class _Days:
-    """All days as one block, detectors by days by intervals; `verdict_of` holds the rule each bad value broke."""
-
-    detectors: tuple[str, ...]
-    begin_s: FLOAT  # (K,)
-    interval_s: float
-    veh: FLOAT  # (D, N, K)
-    raw: FLOAT
-    code: NDArray[np.int8]  # (D, N, K), 0 good
-    source: NDArray[np.int8]  # (D, N, K), 0 as read
-    days: list[date | None]
 
 
 CODES: tuple[Code, ...] = ("missing", "negative", "impossible", "stuck", "dead", "level", "drift", "swapped")
@@ -121,79 +105,52 @@ def prepare_days(
         not be repaired is NaN.
     verdicts : tuple of Verdict
     """
-    days = _block(day_tables)
-    sections = _sections(detectors, network, days)
+    days = day_block(day_tables)
+    sections = sections_of(detectors, network, days)
     _check_values(days)
     _check_runs(days)
     if len(days.days) > 1:
         _check_swapped(days, sections)
         _check_days(days)
-    _repair(days, sections)
+    repair(days, sections)
     tables = [(label, _table(days, n, table)) for n, (label, table) in enumerate(day_tables)]
     return tables, tuple(_verdicts(days))
 
 
-def _block(day_tables: list[tuple[str, CountTable]]) -> _Days:
-    names = tuple(dict.fromkeys(name for _, table in day_tables for name in table.frame["detector"].cat.categories))
-    begin_s = np.unique(np.concatenate([np.round(table.frame["begin_s"].to_numpy(), 3) for _, table in day_tables]))
-    interval_s = day_tables[0][1].interval_s
-    row = {name: i for i, name in enumerate(names)}
-    veh = np.full((len(names), len(day_tables), len(begin_s)), np.nan)
-    for n, (_, table) in enumerate(day_tables):
-        frame = table.frame
-        i = np.array([row[name] for name in frame["detector"].cat.categories], dtype=np.int64)
-        at = np.searchsorted(begin_s, np.round(frame["begin_s"].to_numpy(), 3))
-        usual = np.isclose((frame["end_s"] - frame["begin_s"]).to_numpy(), interval_s, atol=0.5)
-        veh[i[frame["detector"].cat.codes.to_numpy()[usual]], n, at[usual]] = frame["veh"].to_numpy()[usual]
-    days = [table.days[0] if table.days else None for _, table in day_tables]
-    empty = np.zeros(veh.shape, dtype=np.int8)
-    return _Days(names, begin_s, interval_s, veh, veh.copy(), empty, empty.copy(), days)
-
-
-def _sections(detectors: tuple[Detector, ...], network: RoadNetwork, days: _Days) -> list[list[int]]:
-    """Cross-sections of counted loops, as rows of the block."""
-    row = {name: i for i, name in enumerate(days.detectors)}
-    by_link: dict[str, list[Detector]] = defaultdict(list)
-    for detector in detectors:
-        if detector.id in row and detector.link_id in network.links:
-            by_link[detector.link_id].append(detector)
-    return [[row[d.id] for d in section] for loops in by_link.values() for section in cross_sections(loops)]
-
-
-def _mark(days: _Days, bad: BOOL, code: Code) -> None:
+def _mark(days: DayBlock, bad: BOOL, code: Code) -> None:
     """Note the rule where no earlier one was broken; the value counts as missing from here on."""
     new = bad & (days.code == 0)
     days.code[new] = CODES.index(code) + 1
     days.veh[new] = np.nan
 
 
-def _check_values(days: _Days) -> None:
+def _check_values(days: DayBlock) -> None:
     most = days.interval_s / LEAST_HEADWAY_S + CLUMP_VEH
     _mark(days, np.isnan(days.veh), "missing")
     _mark(days, days.veh < 0, "negative")
     _mark(days, days.veh > most, "impossible")
 
 
-def _check_runs(days: _Days) -> None:
+def _check_runs(days: DayBlock) -> None:
     """Counts that stay the same, and silence where traffic usually is."""
     same = np.diff(days.veh, axis=2, prepend=np.nan) == 0
     # Poisson counts of mean v repeat a value near v with a chance of about 1 / sqrt(4 pi v)
     veh = np.maximum(np.nan_to_num(days.veh), STUCK_FROM_VEH)
     least = np.maximum(np.ceil(-np.log(STUCK_CHANCE) / np.log(np.sqrt(4 * np.pi * veh))), STUCK_RUN)
-    _mark(days, (_run_length(same) + 1 >= least) & (days.veh >= STUCK_FROM_VEH), "stuck")
+    _mark(days, (run_length(same) + 1 >= least) & (days.veh >= STUCK_FROM_VEH), "stuck")
     expected = _expected(days)
     silent = days.veh == 0
     _mark(days, silent & (_run_sum(silent, expected) >= DEAD_EXPECTED_VEH), "dead")
 
 
-def _expected(days: _Days) -> FLOAT:
+def _expected(days: DayBlock) -> FLOAT:
     """What a working loop would count: what is usual at that time, or its best day's level. Shape (D, 1, K)."""
     seen = np.isfinite(days.veh)
     by_day = np.where(seen, days.veh, 0.0).sum(axis=2) / np.maximum(seen.sum(axis=2), 1)
     by_time = np.where(seen, days.veh, 0.0).sum(axis=(0, 1)) / np.maximum(seen.sum(axis=(0, 1)), 1)
     shape = by_time / max(float(by_time.mean()), 1e-9)
     best = by_day.max(axis=1)[:, None] * shape[None, :]
-    usual = np.nan_to_num(_median(days.veh, axis=1))
+    usual = np.nan_to_num(median(days.veh, axis=1))
     alive = usual.sum(axis=1) >= USUAL_SHARE * best.sum(axis=1)
     return np.asarray(np.where(alive[:, None], np.minimum(usual, best), best)[:, None, :])
 
@@ -210,50 +167,25 @@ def _run_sum(flag: BOOL, value: FLOAT) -> FLOAT:
     return total
 
 
-def _run_length(flag: BOOL) -> NDArray[np.int64]:
-    """Length of the run of set flags along the last axis that each entry, or its successor, belongs to; else 0.
-
-    The entry before a run counts with it: a value that is repeated is as stuck as its repetitions.
-    """
-    length = np.zeros(flag.shape, dtype=np.int64)
-    count = np.zeros(flag.shape[:-1], dtype=np.int64)
-    for k in range(flag.shape[-1]):
-        count = (count + 1) * flag[..., k]
-        length[..., k] = count
-    for k in range(flag.shape[-1] - 2, -1, -1):
-        goes_on = flag[..., k + 1]
-        length[..., k] = np.where(goes_on, np.maximum(length[..., k + 1], length[..., k]), length[..., k])
-    return length
-
-
-def _median(value: FLOAT, axis: int) -> FLOAT:
-    """Median of the finite values, NaN where there are none."""
-    ordered = np.sort(value, axis=axis)
-    n = np.isfinite(ordered).sum(axis=axis, keepdims=True)
-    low = np.take_along_axis(ordered, np.maximum(n - 1, 0) // 2, axis=axis)
-    high = np.take_along_axis(ordered, np.minimum(n // 2, ordered.shape[axis] - 1), axis=axis)
-    return np.asarray(np.where(n > 0, (low + high) / 2, np.nan).squeeze(axis=axis))
-
-
-def _day_levels(days: _Days) -> FLOAT:
+def _day_levels(days: DayBlock) -> FLOAT:
     """Each detector's day as a multiple of its usual day, relative to all others' that day, shape (D, N). [-]"""
-    kinds = _kinds(days)
+    kinds = kinds_of(days)
     usual = np.full(days.veh.shape, np.nan)
     for kind in np.unique(kinds):
         same = np.flatnonzero(kinds == kind)
-        usual[:, same] = _median(days.veh[:, same], axis=1)[:, None, :]
+        usual[:, same] = median(days.veh[:, same], axis=1)[:, None, :]
     both = np.isfinite(days.veh) & np.isfinite(usual)
     seen = np.where(both, days.veh, 0.0).sum(axis=2)
     expected = np.where(both, usual, 0.0).sum(axis=2)
     level = np.where((expected > 0) & (both.sum(axis=2) >= 4), seen / np.maximum(expected, 1e-9), np.nan)
-    network_level = _median(level, axis=0)
+    network_level = median(level, axis=0)
     return level / np.where(network_level > 0, network_level, 1.0)[None, :]
 
 
-def _check_days(days: _Days) -> None:
+def _check_days(days: DayBlock) -> None:
     """Days on which a loop's level breaks, and loops that drift away from all others."""
     level = _day_levels(days)
-    usual_vph = _median(days.veh.reshape(len(days.detectors), -1), axis=1) * 3600 / days.interval_s
+    usual_vph = median(days.veh.reshape(len(days.detectors), -1), axis=1) * 3600 / days.interval_s
     odd = ((level < LEVEL_LOW) | (level > LEVEL_HIGH)) & (usual_vph >= LEAST_VPH)[:, None]
     _mark(days, np.broadcast_to(odd[:, :, None], days.veh.shape), "level")
     for i in np.flatnonzero(np.isfinite(level).sum(axis=1) >= DRIFT_DAYS).tolist():
@@ -269,7 +201,7 @@ def _check_days(days: _Days) -> None:
             _undo_drift(days, i, at, trend)
 
 
-def _undo_drift(days: _Days, i: int, at: NDArray[np.int64], trend: FLOAT) -> None:
+def _undo_drift(days: DayBlock, i: int, at: NDArray[np.int64], trend: FLOAT) -> None:
     """Bring a drifting loop back to the level of its first days."""
     for n in at:
         good = np.isfinite(days.veh[i, n])
@@ -278,14 +210,14 @@ def _undo_drift(days: _Days, i: int, at: NDArray[np.int64], trend: FLOAT) -> Non
         days.source[i, n, good] = 4
 
 
-def _check_swapped(days: _Days, sections: list[list[int]]) -> None:
+def _check_swapped(days: DayBlock, sections: list[list[int]]) -> None:
     """Days on which two loops of a cross-section trade places: their usual ratio is turned round."""
     for section in sections:
         for a, b in combinations(section, 2):
             both = np.isfinite(days.veh[a]) & np.isfinite(days.veh[b])
             total = np.where(both, days.veh[[a, b]], 0.0).sum(axis=2) + 1.0
             ratio = np.where(total.sum(axis=0) > SWAP_LEAST_VEH, np.log(total[0] / total[1]), np.nan)
-            usual = float(_median(ratio, axis=0))
+            usual = float(median(ratio, axis=0))
             known = np.isfinite(ratio)
             if not abs(usual) > np.log(SWAP_FROM) or (np.sign(ratio[known]) == np.sign(usual)).mean() < SWAP_MOST_DAYS:
                 continue
@@ -297,66 +229,7 @@ def _check_swapped(days: _Days, sections: list[list[int]]) -> None:
                 days.source[[a, b], n] = 5
 
 
-def _repair(days: _Days, sections: list[list[int]]) -> None:
-    """Fill what is missing: from other days, from the other loops of the link, from the intervals around it."""
-    if len(days.days) > 1:
-        _fill(days, _from_days(days), 1)
-    _fill(days, _from_neighbours(days, sections), 2)
-    _fill(days, _from_around(days), 3)
-
-
-def _fill(days: _Days, value: FLOAT, source: int) -> None:
-    new = np.isnan(days.veh) & np.isfinite(value)
-    days.veh[new] = value[new]
-    days.source[new] = source
-
-
-def _from_days(days: _Days) -> FLOAT:
-    """The usual count at that time of the same kind of day, scaled by how busy the day is."""
-    kinds = _kinds(days)
-    out = np.full(days.veh.shape, np.nan)
-    for kind in np.unique(kinds):
-        same = np.flatnonzero(kinds == kind)
-        usual = _median(days.veh[:, same], axis=1)
-        for n in same:
-            both = np.isfinite(days.veh[:, n]) & np.isfinite(usual)
-            expected = float(usual[both].sum())
-            busy = float(days.veh[:, n][both].sum()) / expected if expected > 0 else 1.0
-            out[:, n] = usual * busy
-    return out
-
-
-def _kinds(days: _Days) -> NDArray[np.int64]:
-    """Kind of each day: 0 Monday to Friday, 1 Saturday, 2 Sunday."""
-    return np.array([min(max(day.weekday() - 4, 0), 2) if day is not None else 0 for day in days.days])
-
-
-def _from_neighbours(days: _Days, sections: list[list[int]]) -> FLOAT:
-    """The other loops of the cross-section, at their usual ratio on the same day."""
-    out = np.full(days.veh.shape, np.nan)
-    for section in sections:
-        for i in section:
-            others = [j for j in section if j != i]
-            if not others:
-                continue
-            beside = days.veh[others].sum(axis=0)
-            both = np.isfinite(beside) & np.isfinite(days.veh[i])
-            whole = np.where(both, beside, 0.0).sum(axis=1)
-            own = np.where(both, days.veh[i], 0.0).sum(axis=1)
-            ratio = np.where((whole > 0) & (both.sum(axis=1) >= 4), own / np.maximum(whole, 1e-9), np.nan)
-            out[i] = ratio[:, None] * beside
-    return out
-
-
-def _from_around(days: _Days) -> FLOAT:
-    """A straight line over short gaps."""
-    frame = pd.DataFrame(days.veh.reshape(-1, days.veh.shape[2]).T)
-    line = frame.interpolate(limit_area="inside").to_numpy().T.reshape(days.veh.shape)
-    gap = np.isnan(days.veh)
-    return np.where(gap & (_run_length(gap) <= GAP_INTERVALS), line, np.nan)
-
-
-def _table(days: _Days, n: int, table: CountTable) -> CountTable:
+def _table(days: DayBlock, n: int, table: CountTable) -> CountTable:
     """One repaired day as a count table: every detector and interval has a row."""
     shape = days.veh[:, n].shape
     codes = np.repeat(np.arange(shape[0]), shape[1])
@@ -378,7 +251,7 @@ def _table(days: _Days, n: int, table: CountTable) -> CountTable:
     return replace(table, frame=frame)
 
 
-def _verdicts(days: _Days) -> list[Verdict]:
+def _verdicts(days: DayBlock) -> list[Verdict]:
     out = []
     for number, code in enumerate(CODES, start=1):
         where = days.code == number
