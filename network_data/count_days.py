@@ -22,8 +22,8 @@ BOOL = NDArray[np.bool_]
 class DayBlock:
     """All days as one block, detectors by days by intervals.
 
-    `code` holds the rule each bad value broke (0: none), `source` what stands in for it (0: as read), both numbered as in
-    `quality`.
+    `code` holds the rule each bad value broke (0: none), `source` what stands in for it (0: as read), both numbered
+    as in `quality`.
     """
 
     detectors: tuple[str, ...]
