@@ -132,7 +132,9 @@ class Neighbourhood:
         setting, model = candidate[at], self.models[at]
         if not self.cycle_allowed(at, cycle_s) or cycle_s == setting.cycle_s:
             return None
-        durations = scaled(setting.durations_s, model.skeletons[setting.skeleton], cycle_s)
+        # frozen splits are the field's: roundings of one move after the other would add up
+        shares = self.field[at].durations_s if self._frozen("splits") else setting.durations_s
+        durations = scaled(shares, model.skeletons[setting.skeleton], cycle_s)
         if not self._frozen("splits") and (durations is None or rng.random() < 0.25):
             found = model.splits(setting.skeleton, cycle_s)
             durations = found[0] if found is not None else durations

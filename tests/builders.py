@@ -259,6 +259,7 @@ def left_turn(
     rows: Rows = ((57, "Gg"), (3, "yy")),
     *,
     wait_m: float = 0.0,
+    way_m: float = 15.0,
     length_m: float = 300.0,
     turn_speed_mps: float = V50_MPS,
 ) -> RoadNetwork:
@@ -269,7 +270,7 @@ def left_turn(
     through = b.turn("ei wo", head=("c", 0))
     b.turn(
         "wi no", direction="l", head=("c", 1), yields_to=[through], wait_m=wait_m, speed_mps=turn_speed_mps,
-        length_m=max(15.0, 2 * wait_m),
+        length_m=max(way_m, 2 * wait_m),
     )  # fmt: skip
     b.program("c", rows, conflicts=[(0, 1)])
     return b.build()

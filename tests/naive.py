@@ -310,7 +310,7 @@ class Simulation:
             self.totals["blocked"] += now - lane.blocked_from
             lane.blocked_from = None
         lost = 0
-        headway = self.const["reaction"] + vehicle.length_dm * conn.pace // 1000
+        headway = self.const["reaction"] + (vehicle.length_dm * conn.pace + 500) // 1000
         if yields and not waits_inside:
             headway = max(self.const["follow_up"], headway)
         elif conn.signal is not None and now > vehicle.arrival + 5:

@@ -84,16 +84,13 @@ def test_changes_of_signal_keep_their_length() -> None:
         assert setting.durations_s[fixed].tolist() == hood.field[0].durations_s[fixed].tolist()
 
 
-FOLLOWS = pytest.mark.xfail(reason="moves of seconds and of stages take the offset along although it is frozen")
-
-
 @pytest.mark.parametrize(
     ("frozen", "what"),
     [
         pytest.param(("cycle",), lambda s: s.cycle_s, id="cycle"),
         pytest.param(("stages",), lambda s: s.skeleton, id="stages"),
         pytest.param(("splits", "cycle", "stages"), lambda s: s.durations_s.tolist(), id="all but offsets"),
-        pytest.param(("offsets", "cycle"), lambda s: s.offset_s, id="offsets", marks=FOLLOWS),
+        pytest.param(("offsets", "cycle"), lambda s: s.offset_s, id="offsets"),
     ],
 )
 def test_frozen_is_frozen(frozen: tuple[str, ...], what) -> None:
@@ -106,17 +103,16 @@ def test_frozen_is_frozen(frozen: tuple[str, ...], what) -> None:
             assert [what(s) for s in candidate] == start
 
 
-@pytest.mark.xfail(reason="one cycle move in four takes closed-form splits although splits are frozen")
 def test_frozen_splits_keep_their_proportions() -> None:
     """With splits frozen and the cycle free, greens share the green time as in the field, to whole seconds."""
     rows = ((37, "Gr"), (3, "yr"), (17, "rG"), (3, "ry"))
     settings = settings_from({"change": {"freeze": ("splits", "stages")}}, "test")
     hood = scene(*arterial(rows, through_vph=200, side_vph=250), settings).neighbourhood
-    for _, candidate in walk(hood, "cycle", 200):
+    for _, candidate in walk(hood, "cycle", 1000):
         for setting in candidate:
             main_s, side_s = setting.durations_s[0], setting.durations_s[2]
-            # one second of rounding per step of the walk adds up a little
-            assert main_s / (main_s + side_s) == pytest.approx(37 / 54, abs=0.04)
+            # one second of rounding of at least 34 s of green
+            assert main_s / (main_s + side_s) == pytest.approx(37 / 54, abs=1 / 34)
 
 
 def test_fixed_signals_stay_as_they_are() -> None:
