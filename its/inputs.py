@@ -11,7 +11,7 @@ import numpy as np
 from its.recognize import load_field_plan, load_network, sha256_of, some
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
 from network_data.counts import CountTable, read_counts, select_days
-from network_data.demand import Demand, DemandScenarios
+from network_data.demand import Demand, DemandScenarios, Pair
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
 from network_data.estimate import Estimate, demand_from_turns, estimate_demand
@@ -53,6 +53,15 @@ class LoadedDemand:
     detectors: tuple[Detector, ...]
     counts: tuple[CountTable, ...]
     verdicts: tuple[Verdict, ...] = ()
+    counted_turns: tuple[Pair, ...] = ()
+
+    @property
+    def measured_links(self) -> frozenset[str] | None:
+        """Links with a loop or a counted turn; None where the demand is given as turns alone, and so known everywhere."""
+        if not self.counts:
+            return None
+        counted = {d.link_id for d in self.detectors} | {pair[0] for pair in self.counted_turns if pair[0]}
+        return frozenset(counted)
 
 
 def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
@@ -118,6 +127,7 @@ def _from_counts(
         end_s=end_s,
         detectors=detectors,
         counts=counts,
+        counted_turns=turns.pairs if turns is not None else (),
         verdicts=verdicts,
     )
 

@@ -67,6 +67,7 @@ def optimize_job(request: OptimizeRequest) -> int:
             seed=request.seed,
             iterations=inputs.effort.iterations,
             deadline=deadline,
+            measured_links=inputs.demand.measured_links,
             progress=lambda n, rung, value: stage.update(
                 _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
             ),

@@ -36,6 +36,8 @@ KEPT_SEQUENCES = 8
 """How many new stage sequences per controller go on to the simulation."""
 KEPT_CHOICES = 6
 """From how many choices of stages their orders are made."""
+KEPT_SHARE = 0.9
+"""Of the field's green share, what approaches without any loop keep: nobody knows what they can spare. [-]"""
 MAX_ORDERS = 6
 MAX_CHOICES = 24
 """Choices that are looked at, fewest stages first."""
@@ -53,6 +55,7 @@ class ControllerModel:
     flows: HeadFlows
     skeletons: list[Skeleton]
     fixed: bool
+    least_share: NDArray[np.float64]  # (H,) green over cycle that is not taken away [-]
     _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = dataclasses.field(default_factory=dict)
     _weights: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
     _field_loads: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
@@ -100,6 +103,7 @@ def build_model(
     *,
     may_lose: frozenset[int] = frozenset(),
     with_stages: bool = True,
+    unmeasured_links: frozenset[str] = frozenset(),
 ) -> ControllerModel:
     """Gather a controller's rules and the programs it may run; each has passed `check_plan` once."""
     limits = settings.limits
@@ -137,10 +141,23 @@ def build_model(
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
         own = lay_out("field's stages", *with_changes(stages_of(field_plan), matrix))
     fixed = controller.id in settings.change.fixed_signals
-    model = ControllerModel(controller, field_plan, matrix, flows, [own], fixed)
+    share = _kept_share(network, controller, field_plan, unmeasured_links)
+    model = ControllerModel(controller, field_plan, matrix, flows, [own], fixed, share)
     if with_stages and not fixed and "stages" not in settings.change.freeze:
         model.skeletons.extend(_worth_trying(network, model, lay_out, settings, may_lose))
     return model
+
+
+def _kept_share(
+    network: RoadNetwork, controller: Controller, field_plan: ControllerPlan, unmeasured: frozenset[str]
+) -> NDArray[np.float64]:
+    """Least green share of each link index: most of what the field gives, where no loop tells what is needed. [-]"""
+    out = np.zeros(controller.n_heads)
+    for head in controller.heads:
+        links = {network.connections[i].from_link for i in head.connections}
+        if links & unmeasured and head.index < len(field_plan.intervals[0].state):
+            out[head.index] = KEPT_SHARE * field_plan.green_s(head.index) / field_plan.cycle_s
+    return out
 
 
 def _assumed_crossings(network: RoadNetwork, controller: Controller) -> list[tuple[list[int], int]]:

@@ -173,10 +173,14 @@ class Neighbourhood:
         return self._checked(candidate, at, Setting(chosen, found[0].copy(), offset))
 
     def keeps_rules(self, at: int, setting: Setting) -> bool:
-        """Whether a controller may run this: every span holds and nobody ends above v/c 1 that was below."""
+        """Whether a controller may run this: every span holds, nobody ends above v/c 1 that was below, and approaches
+        that nobody counted keep their green."""
         model = self.models[at]
-        return model.skeletons[setting.skeleton].allows(setting.durations_s) and not overloads(
-            model, setting, self.field[at]
+        skeleton = model.skeletons[setting.skeleton]
+        return (
+            skeleton.allows(setting.durations_s)
+            and bool((skeleton.green_s(setting.durations_s) >= model.least_share * setting.cycle_s - 1e-6).all())
+            and not overloads(model, setting, self.field[at])
         )
 
     def _checked(self, candidate: Candidate, at: int, setting: Setting) -> Candidate | None:

@@ -59,11 +59,10 @@ def draws_of(demand: DemandScenarios) -> int:
 
 def realizations_of(demand: DemandScenarios, *, seed: int, warmup_s: float, network: RoadNetwork) -> list[Trips]:
     """The vehicles of every scenario, drawn as often as `DRAWS` says."""
-    n = draws_of(demand)
     return [
-        draw_trips(network, scenario, seed=seed * 1000 + 10 * i + k, warmup_s=warmup_s, spacing_m=STREET.spacing_m)
+        draw_trips(network, scenario, seed=seed * 1000 + 10 * i + n, warmup_s=warmup_s, spacing_m=STREET.spacing_m)
         for i, scenario in enumerate(demand.scenarios)
-        for k in range(n)
+        for n in range(draws_of(demand))
     ]
 
 
@@ -79,6 +78,7 @@ def optimize(
     iterations: int | None = None,
     deadline: float | None = None,
     warmup_s: float = 0.0,
+    measured_links: frozenset[str] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
 ) -> Result:
     """Find a better plan.
@@ -93,6 +93,9 @@ def optimize(
         Period, local seconds after midnight. [s]
     iterations, deadline
         When to stop, see `climb`; both None stops after the quotas of all rungs once over.
+    measured_links : frozenset of str, optional
+        Links with a loop or a turning count; approaches that are not among them keep most of their green share.
+        Default: all links count as measured.
     progress : callable, optional
         Called with (iteration, rung, objective).
 
@@ -106,8 +109,16 @@ def optimize(
         network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers
     )
     flows = mean_flows_vph(demand)
+    unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links
     models = [
-        build_model(network, controller, field.controllers[c], head_flows(network, controller, flows), settings)
+        build_model(
+            network,
+            controller,
+            field.controllers[c],
+            head_flows(network, controller, flows),
+            settings,
+            unmeasured_links=unmeasured,
+        )
         for c, controller in network.controllers.items()
     ]
     evaluator = Evaluator(simulator, models, settings.objective)

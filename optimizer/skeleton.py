@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,14 @@ class Skeleton:
             return False
         sums = self.member @ durations_s
         return bool((sums >= self.least_s).all() and (sums <= self.most_s).all())
+
+    @cached_property
+    def _greens(self) -> NDArray[np.int64]:
+        return np.array([[letter in GREEN for letter in state] for state in self.states], np.int64).T
+
+    def green_s(self, durations_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Seconds of green of every link index; shape (H,). [s]"""
+        return np.asarray(self._greens @ durations_s)
 
     def broken(self, durations_s: NDArray[np.int64]) -> list[str]:
         """The rules that durations break, in words."""

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from ortools.linear_solver import pywraplp
 
 from network_data.controllers import Controller
-from network_data.plans import GREEN
 from optimizer.flows import HeadFlows, permitted_share
 from optimizer.skeleton import Skeleton
 
@@ -131,9 +130,3 @@ def scaled(durations: NDArray[np.int64], skeleton: Skeleton, cycle_s: int) -> ND
     values = durations.astype(np.float64)
     values[free] *= (cycle_s - fixed) / before
     return _whole(values, skeleton, cycle_s)
-
-
-def green_by_head_s(skeleton: Skeleton, durations: NDArray[np.int64], letters: str = GREEN) -> NDArray[np.int64]:
-    """Seconds of green of every link index; shape (H,). [s]"""
-    shown = np.array([[letter in letters for letter in state] for state in skeleton.states])
-    return np.asarray(shown.T.astype(np.int64) @ durations)
