@@ -278,6 +278,27 @@ def test_lost_protection(left_turns, severities):
     assert {(f.link_index, f.severity) for f in found if f.rule == "protection"} == severities
 
 
+@pytest.mark.parametrize(
+    ("left_turns", "seconds", "refused"),
+    [("keep", 1, True), ("warrant", 1, True), ("warrant", 4, True), ("warrant", 5, False), ("free", 1, False)],
+)
+def test_a_second_of_protected_green_protects_nobody(left_turns, seconds, refused):
+    """Both arrows last at least the least green of 5 s on end; the permitted green before them does not count."""
+    found = errors_of(changed(r3=(seconds, "rGrGrrr")), config=settings(left_turns=left_turns))
+
+    assert {f.link_index for f in found if f.rule == "protection"} == ({1, 3} if refused else set())
+    assert {f.rule for f in found} <= {"protection"}
+
+
+def test_a_protected_green_may_be_as_short_as_in_the_field():
+    """Where the field protects for 3 s only, 3 s are enough and 2 s are not."""
+    field = changed(r3=(3, "rGrGrrr"))
+
+    assert errors_of(field, field=field) == []
+    short = errors_of(changed(r3=(2, "rGrGrrr")), field=field)
+    assert {(f.rule, f.value, f.limit) for f in short} == {("protection", 2.0, 3.0)}
+
+
 @pytest.mark.parametrize(("flows", "allowed"), [((100, 499), True), ((100, 500), False), (None, False)])
 def test_warrant_needs_gaps(flows, allowed):
     """The product of the flows must stay below 50,000 (veh/h)²; without demand there is no warrant."""

@@ -22,8 +22,8 @@ SETTINGS = {
     "ite": {"rules": {"clearance": "ite"}},
     "assume": {"rules": {"pedestrians": "assume"}},
 }
-STRICTER = ("protected green", "assumed crossing")
-"""Rules of the search that the check does not have, or has less strictly."""
+STRICTER = ("assumed crossing",)
+"""Rules that the search keeps more strictly than the check."""
 
 
 def model_of(network: RoadNetwork, controller_id: str, field: ControllerPlan, settings: Settings) -> ControllerModel:
@@ -143,6 +143,26 @@ def test_broken_rules_are_told_in_words() -> None:
     durations = own.start_s.copy()
     durations[6] = 2
     assert any("least green of 4: 2 s, needs 5 to" in text for text in own.broken(durations))
+
+
+@pytest.mark.parametrize(
+    ("left_turns", "seconds", "refused"),
+    [("keep", 1, True), ("warrant", 1, True), ("warrant", 4, True), ("warrant", 5, False), ("free", 1, False)],
+)
+def test_a_second_of_protected_green_is_refused(left_turns: str, seconds: int, refused: bool) -> None:
+    """Both arrows of the crossroads last the least green, in the search as in the check, unless left turns are free."""
+    network = crossroads()
+    settings = settings_from({"rules": {"left_turns": left_turns}}, "test")
+    model = model_of(network, "c", network.controllers["c"].programs[-1], settings)
+    own = model.skeletons[0]
+    durations = own.start_s.copy()
+    durations[3] = seconds
+    broken = own.broken(durations)
+    assert [text.split(":")[0] for text in broken if text.startswith("protected")] == (
+        ["protected green of 1"] if refused else []
+    )
+    assert own.allows(durations) is not refused
+    assert bool(errors(network, own.plan(durations, 0), model.field, settings)) is refused
 
 
 def test_steady_states_have_green_and_no_yellow() -> None:

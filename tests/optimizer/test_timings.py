@@ -8,14 +8,21 @@ from hypothesis import assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from network_data.plans import GREEN
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
 from optimizer.models import ControllerModel, build_model
 from optimizer.skeleton import Skeleton, Span, skeleton_of
-from optimizer.timings import LEAST_FLOW_VPH, green_by_head_s, repaired, scaled
+from optimizer.timings import LEAST_FLOW_VPH, repaired, scaled
 from tests.network_data.crossroads import crossroads
 
 flows_vph = st.lists(st.floats(0, 800), min_size=6, max_size=6)
+
+
+def green_s(skeleton: Skeleton, durations: np.ndarray) -> np.ndarray:
+    """Seconds of green of every link index."""
+    shown = np.array([[letter in GREEN for letter in state] for state in skeleton.states])
+    return shown.T @ durations
 
 
 def model_with(flows: list[float], settings: Settings = Settings()) -> ControllerModel:  # noqa: B008 — frozen
@@ -102,7 +109,7 @@ def test_more_flow_gets_more_green() -> None:
         model = model_with([400.0, 40.0, 400.0, 40.0, side, side])
         i = three_stages(model)
         durations, _ = model.splits(i, 90)
-        green = green_by_head_s(model.skeletons[i], durations)
+        green = green_s(model.skeletons[i], durations)
         shares.append((green[4], green[0]))
     assert shares[1][0] > shares[0][0]
     assert shares[1][1] < shares[0][1]
