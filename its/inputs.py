@@ -57,7 +57,7 @@ class LoadedDemand:
 
     @property
     def measured_links(self) -> frozenset[str] | None:
-        """Links with a loop or a counted turn; None where the demand is given as turns alone, and so known everywhere."""
+        """Links with a loop or a counted turn; None where turns alone give the demand: then it is known everywhere."""
         if not self.counts:
             return None
         counted = {d.link_id for d in self.detectors} | {pair[0] for pair in self.counted_turns if pair[0]}
