@@ -149,6 +149,29 @@ def test_a_field_that_breaks_a_limit_is_mended_in_its_own_cycle() -> None:
         assert start.durations_s.tolist()[2] >= 25
 
 
+@pytest.mark.parametrize(
+    ("change", "cycle_s"), [({}, 68), ({"max_cycle_change_s": 8.0}, 68), ({"max_cycle_change_s": 7.0}, None)]
+)
+def test_a_field_that_needs_a_longer_cycle_gets_it_within_what_may_change(change: dict, cycle_s: int | None) -> None:
+    """Two greens of at least 31 s and 2 × 3 s of yellow need 68 s; 7 s more than the field's 60 are not enough."""
+    settings = settings_from({"limits": {"min_green_s": 31.0}, "change": change}, "test")
+    at = scene(*arterial(), settings)
+    start = [(m, s, settings) for m, s in zip(at.neighbourhood.models, at.neighbourhood.field, strict=True)]
+    if cycle_s is None:
+        with pytest.raises(InfeasibleError):
+            feasible_start(*start[0])
+    else:
+        assert [feasible_start(*row).cycle_s for row in start] == [cycle_s, cycle_s]
+
+
+def test_a_field_that_needs_a_longer_cycle_does_not_get_it_when_frozen() -> None:
+    """The frozen cycle of 60 s has no room for two greens of 31 s."""
+    settings = settings_from({"limits": {"min_green_s": 31.0}, "change": {"freeze": ("cycle",)}}, "test")
+    at = scene(*arterial(), settings)
+    with pytest.raises(InfeasibleError):
+        feasible_start(at.neighbourhood.models[0], at.neighbourhood.field[0], settings)
+
+
 def test_limits_that_leave_no_room_are_told() -> None:
     """A least green of 60 s and cycles up to 100 s cannot be: the error names controller, limits and rule."""
     settings = settings_from({"limits": {"min_green_s": 60.0, "cycle_max_s": 100.0}}, "test")

@@ -67,12 +67,12 @@ def test_the_offset_is_the_clock_second_of_interval_0_from_the_begin() -> None:
 
 
 def test_storage_is_rounded_up_and_at_least_two() -> None:
-    """ceil(length / spacing), and 2 on the shortest links."""
+    """ceil(length / spacing), and 2 on the shortest links; 7 × 5.8 m hold 7, whatever floating point makes of it."""
     b = NetworkBuilder()
-    for n, length_m in enumerate((100.0, 58.0, 58.1, 3.0)):
+    for n, length_m in enumerate((100.0, 58.0, 58.1, 3.0, 7 * 5.8)):
         b.link(f"l{n}", f"a{n} b{n}", length_m=length_m)
     arrays = compile_network(b.build(), STREET, spacing_m=5.8).arrays
-    assert arrays.lane[:, k.STORAGE].tolist() == [18, 10, 11, 2]
+    assert arrays.lane[:, k.STORAGE].tolist() == [18, 10, 11, 2, 7]
 
 
 def test_lanes_nobody_simulated_uses_are_left_out() -> None:
@@ -93,6 +93,23 @@ def test_a_waiting_place_is_a_lane_of_its_own() -> None:
     place = int(compiled.arrays.conn[1, k.PLACE])
     assert compiled.arrays.lane[place, k.STORAGE] == 2
     assert compiled.arrays.lane[compiled.lane_of["wi", 0], k.BLOCKER] == -1
+    # the next one may step up when three quarters of 5.8 m are covered from standstill at 2.6 m/s²: 1.83 s
+    assert compiled.arrays.lane[place, k.WAVE] == 18
+
+
+def test_foes_are_in_the_way_until_they_have_passed_the_conflict() -> None:
+    """From the stop line 0.6 of the way over the junction (15 m) and a vehicle of 4.5 m: 13.5 m at 50 km/h."""
+    compiled = compile_network(left_turn(), STREET)
+    assert compiled.arrays.foe.tolist() == [[compiled.lane_of["ei", 0], 0, ticks(13.5 / V50_MPS)]]
+
+
+@pytest.mark.parametrize("wait_m", [0.0, 8.2])
+def test_the_gap_is_the_time_to_clear_the_junction_and_half_a_second(wait_m: float) -> None:
+    """From standstill at 2.6 m/s²: 15 m (or 16.4 less 8.2) and three quarters of a vehicle's 6.5 m; at least 3.5 s."""
+    way_m = max(15.0, 2 * wait_m) - wait_m + 0.75 * 6.5
+    want_s = max(3.5, (2 * way_m / 2.6) ** 0.5 + 0.5)
+    gap = int(compile_network(left_turn(wait_m=wait_m), STREET).arrays.conn[1, k.CLEAR_GAP])
+    assert gap == ticks(want_s)
 
 
 def test_a_missing_program_is_named() -> None:

@@ -284,19 +284,19 @@ def test_permitted_left_turns_alone_follow_at_the_follow_up_time() -> None:
 
 
 def test_a_permitted_left_turn_waits_for_the_gap() -> None:
-    """Nobody turns with a foe due at the stop line within the gap the connection needs."""
+    """Nobody turns with a foe due at the stop line within the gap the connection needs, or one still in the way."""
     network = left_turn(((3600.0, "Gg"),))
     rng = np.random.default_rng(3)
     rows = queue_at("wi no", 500) + poisson(rng, "ei wo", 230, 1200.0)
     done = run(network, trips(network, sorted(rows, key=lambda row: row[0])), length_s=1200.0)
-    gap = int(done.compiled.arrays.conn[1, k.CLEAR_GAP])
+    gap, in_the_way = int(done.compiled.arrays.conn[1, k.CLEAR_GAP]), int(done.compiled.arrays.foe[0, k.FOE_CLEAR])
     foes = np.array([row.leave for row in done.left("ei")])
     turned = [row.leave for row in done.left("wi")]
     assert len(turned) > 50
     for leave in turned:
         following = foes[foes >= leave]
         assert not len(following) or following[0] > leave + gap
-        assert (abs(foes - leave) >= 5).all()
+        assert (leave >= foes[foes < leave] + in_the_way).all()
 
 
 def test_protected_left_turns_do_not_wait() -> None:
