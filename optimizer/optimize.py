@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from network_data.clearance import clearance_matrix
+from network_data.controllers import Controller
 from network_data.demand import DemandScenarios
 from network_data.errors import InfeasibleError
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.rings import phases_of, starting_at_stage
-from network_data.rules import Finding, check_plan
+from network_data.rules import Finding, check_plan, protected_indices
 from network_data.settings import Settings
 from network_data.trips import Trips
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
@@ -117,6 +118,7 @@ def optimize(
             field.controllers[c],
             head_flows(network, controller, flows),
             settings,
+            may_lose=_may_lose(controller, field.controllers[c], settings),
             unmeasured_links=unmeasured,
         )
         for c, controller in network.controllers.items()
@@ -140,6 +142,15 @@ def optimize(
         simulator=simulator,
         notes=tuple(notes),
     )
+
+
+def _may_lose(controller: Controller, field: ControllerPlan, settings: Settings) -> frozenset[int]:
+    """Link indices that the search may leave without a protected green.
+
+    Under `warrant` the check would accept some of them; the search does not ask for it yet, so its plans also pass a
+    stricter judge who refuses every loss.
+    """
+    return frozenset(protected_indices(controller, field)) if settings.rules.left_turns == "free" else frozenset()
 
 
 def _untouched(model: ControllerModel) -> Setting:

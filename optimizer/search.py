@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from network_data.errors import InfeasibleError
+from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
 from optimizer.candidate import Candidate, Setting, plan_of
 from optimizer.models import ControllerModel
@@ -47,6 +48,7 @@ class Evaluator:
     models: Sequence[ControllerModel]
     objective: Objective
     _arrays: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = field(default_factory=dict)
+    _waits: dict[tuple[int, tuple[int, bytes, int]], float] = field(default_factory=dict)
     n_runs: int = 0
 
     def arrays(self, candidate: Candidate) -> PlanArrays:
@@ -76,7 +78,31 @@ class Evaluator:
         """Objectives of candidates (outer) on realizations (inner). [s/veh]"""
         self.n_runs += len(candidates) * len(realizations)
         plans = [self.arrays(candidate) for candidate in candidates]
-        return [[self.value(t) for t in row] for row in self.simulator.run_compiled(plans, realizations)]
+        totals = self.simulator.run_compiled(plans, realizations)
+        return [
+            [self.value(t) + self.pedestrian_wait(candidate) for t in row]
+            for candidate, row in zip(candidates, totals, strict=True)
+        ]
+
+    def pedestrian_wait(self, candidate: Candidate) -> float:
+        """Weighted sum over all crossings of the mean wait for green, arrivals at random. [s]"""
+        if not self.objective.pedestrian:
+            return 0.0
+        total = 0.0
+        for i, (model, setting) in enumerate(zip(self.models, candidate, strict=True)):
+            key = (i, setting.key())
+            if key not in self._waits:
+                program = plan_of(model, setting)
+                crossings = [head.index for head in model.controller.heads if head.kind == "crossing"]
+                self._waits[key] = sum(mean_wait_s(program, index) for index in crossings)
+            total += self._waits[key]
+        return self.objective.pedestrian * total
+
+
+def mean_wait_s(program: ControllerPlan, index: int) -> float:
+    """Mean wait for green of somebody who comes at random: the sum of red² over twice the cycle. [s]"""
+    reds = [run.end_s - run.start_s for run in program.windows(index) if run.letter not in OPEN]
+    return sum(red * red for red in reds) / (2 * program.cycle_s)
 
 
 @dataclass(eq=False)
