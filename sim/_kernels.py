@@ -53,11 +53,10 @@ N_TOTALS = 6
 # log columns
 LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP = range(8)
 N_LOG = 8
-# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²] and QUEUE_DM, the mean place in a queue [dm];
-# vehicles due from COUNT_FROM on count
+# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, QUEUE_DM = range(8, 14)
-N_CONST = 14
+ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(8, 13)
+N_CONST = 13
 
 FAST = {"cache": True, "nogil": True}
 # inlined by hand of the compiler: calls cost a quarter of the time otherwise (measured)

@@ -386,9 +386,7 @@ def _pair_indices(
     return out, faults
 
 
-def constants(
-    parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0, spacing_m: float = 6.5
-) -> NDArray[np.int32]:
+def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0) -> NDArray[np.int32]:
     """The parameters as the kernel's row of constants, for a run of warmup_s + length_s; shape (N_CONST,)."""
     row = np.zeros(k.N_CONST, np.int32)
     row[k.REACTION] = ticks(parameters.reaction_headway_s)
@@ -402,7 +400,6 @@ def constants(
     row[k.ENTRY_HEADWAY] = ticks(parameters.entry_headway_s)
     row[k.ENTRY_LOSS] = ticks(parameters.entry_loss_s)
     row[k.LANE_CHANGE] = parameters.lane_change_veh
-    row[k.QUEUE_DM] = round(10 * spacing_m)
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
     return row

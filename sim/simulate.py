@@ -89,9 +89,7 @@ class Simulator:
         spacing = float(np.mean(spacings)) if spacings else parameters.spacing_m
         self.compiled: CompiledNetwork = compile_network(network, parameters, spacing_m=spacing)
         self.begin_s, self.end_s, self.warmup_s = begin_s, end_s, warmup_s
-        self._constants = constants(
-            parameters, length_s=end_s - begin_s, warmup_s=warmup_s, spacing_m=self.compiled.spacing_m
-        )
+        self._constants = constants(parameters, length_s=end_s - begin_s, warmup_s=warmup_s)
         self._trips = [
             compile_trips(self.compiled, trips, begin_s=begin_s, warmup_s=warmup_s, seed=seed + n)
             for n, trips in enumerate(realizations)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,29 +14,12 @@ from network_data.network import RoadNetwork
 from network_data.trips import Trips
 
 MAX_STEPS = 300
-MOST_SPREAD = 1.0
-"""Largest relative error that is drawn; beyond it the estimate is no estimate. [-]"""
 MINUTE_S, COUNT_S = 60.0, 300.0
 MINUTE_SHARE = 1 / 3
 """Variance over mean beyond Poisson's: 1-minute counts have this share of what 5-minute counts have.
 
 Measured on departures of TAPAS Cologne: 4-6 at 60 s, 11-15 at 300 s.
 """
-
-
-def within_error(demand: Demand, *, seed: int) -> Demand:
-    """One possible truth behind an estimate: every flow of the period drawn within its standard error (gamma).
-
-    A movement that nothing measured may carry twice or half of what was estimated; a plan has to stand that.
-    """
-    rng = np.random.default_rng([seed, 7])
-    total, error = demand.veh.sum(axis=1), demand.sd_veh.sum(axis=1)
-    known = (total > 1e-6) & (error > 1e-6)
-    spread = np.clip(np.divide(error, total, out=np.zeros_like(total), where=known), 0.0, MOST_SPREAD)
-    factor = np.ones(len(total))
-    some = spread > 1e-3
-    factor[some] = rng.gamma(1 / spread[some] ** 2, spread[some] ** 2)
-    return replace(demand, veh=demand.veh * factor[:, None])
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +145,12 @@ def _entries(
 
 
 def _clumped(
-    mean: float, begin_s: float, end_s: float, dispersion: float, rng: np.random.Generator
+    mean: float,
+    begin_s: float,
+    end_s: float,
+    dispersion: float,
+    rng: np.random.Generator,
+    minute_share: float = MINUTE_SHARE,
 ) -> NDArray[np.float64]:
     """Times of about `mean` vehicles in an interval, clumped from minute to minute.
 
@@ -171,19 +158,21 @@ def _clumped(
     """
     if mean <= 0:
         return np.empty(0)
+    extra = max(0.0, dispersion - 1.0)
     n_part = round((end_s - begin_s) / COUNT_S)
     if n_part > 1:
         edges, share = np.linspace(begin_s, end_s, n_part + 1), mean / n_part
-        noise = (1 - MINUTE_SHARE) * max(0.0, dispersion - 1.0) / share
-        parts = [_clumped(share * _noise(noise, rng), float(a), float(b), dispersion, rng) for a, b in pairwise(edges)]
-        return np.concatenate(parts)
+        # so that 5-minute counts have all of the extra variance and minute counts MINUTE_SHARE of it
+        minute = (MINUTE_SHARE - 1 / 5) / (1 - 1 / 5)
+        rates = [_noise((1 - minute) * extra / share, rng) for _ in range(n_part)]
+        cells = zip(rates, pairwise(edges), strict=True)
+        return np.concatenate([_clumped(share * r, float(a), float(b), dispersion, rng, minute) for r, (a, b) in cells])
     n_minute = max(1, round((end_s - begin_s) / MINUTE_S))
-    extra = MINUTE_SHARE * max(0.0, dispersion - 1.0)
-    rates = np.array([_noise(extra * n_minute / mean, rng) for _ in range(n_minute)])
-    counts = rng.poisson(mean / n_minute * rates)
+    rates = [_noise(minute_share * extra * n_minute / mean, rng) for _ in range(n_minute)]
+    counts = rng.poisson(mean / n_minute * np.array(rates))
     width = (end_s - begin_s) / n_minute
-    cells = np.repeat(np.arange(n_minute), counts)
-    return np.asarray(np.sort(begin_s + (cells + rng.random(len(cells))) * width))
+    minutes = np.repeat(np.arange(n_minute), counts)
+    return np.asarray(np.sort(begin_s + (minutes + rng.random(len(minutes))) * width))
 
 
 def _noise(variance: float, rng: np.random.Generator) -> float:

@@ -74,15 +74,10 @@ def dispersion_of(cell_s: float, *, interval_s: float, veh_per_5min: float, aske
 @pytest.mark.parametrize("interval_s", [60, 300, 900, 3600])
 @pytest.mark.parametrize("veh_per_5min", [10.0, 80.0])
 def test_minute_counts_are_as_clumped_as_asked(interval_s: float, veh_per_5min: float) -> None:
-    """Beyond Poisson's, minutes have a third of the dispersion of 5-minute counts; coarse demand adds what it lacks.
-
-    Where the demand's intervals are longer than 5 minutes the draw also varies the flow between 5-minute cells by the
-    other two thirds; a fifth of that variance over mean shows in each minute.
-    """
+    """Beyond Poisson's, minute counts have a third of the dispersion of 5-minute counts, fine demand or coarse."""
     found = dispersion_of(60, interval_s=interval_s, veh_per_5min=veh_per_5min, asked=7.0)
-    between = (1 - MINUTE_SHARE) * 6.0 / 5 if interval_s > 300 else 0.0
     # 4,800 counts: standard error of a variance 4 to 6 % (gamma tails), so 15 % are about 3 of them
-    assert found == pytest.approx(1 + MINUTE_SHARE * 6.0 + between, rel=0.15)
+    assert found == pytest.approx(1 + MINUTE_SHARE * 6.0, rel=0.15)
 
 
 @pytest.mark.parametrize("interval_s", [900, 3600])
