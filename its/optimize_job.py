@@ -14,17 +14,17 @@ from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network,
 from its.measures_json import measures_json
 from its.report import ReportData, render_report
 from its.requests import Effort, OptimizeRequest, effort_of
-from its.run_record import demand_json, engine_versions, ladder_json, model_notes
+from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
 from its.today import todays_check
 from its.warm import compile_kernels
 from network_data.errors import SettingsError
-from network_data.formats.files import write_aside
+from network_data.formats.files import write_together
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.plan_json import dump_plan, plan_document, program_id_of
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
-from network_data.rules import check_plan, passed_checks
+from network_data.rules import check_plan
 from network_data.settings import Settings, load_settings
 from network_data.whole_seconds import Losses, to_sumo
 from optimizer.optimize import Result, draws_of, optimize
@@ -47,7 +47,7 @@ class _Inputs:
 
 
 def optimize_job(request: OptimizeRequest) -> int:
-    """Run the job; returns the exit code. All files are written at the end, each aside and then renamed."""
+    """Run the job; returns the exit code. The files are written at the end, all of them or none."""
     console = Console()
     with console.stage("read"):
         inputs = _read(request)
@@ -135,7 +135,7 @@ def _write(
     compile_s: float,
 ) -> dict[str, Any]:
     findings = check_plan(inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
-    checks = passed_checks(findings)
+    checks = checks_of(findings, inputs.network, inputs.settings)
     document = plan_document(
         inputs.network,
         result.plan,
@@ -168,11 +168,15 @@ def _write(
         )
     )
     out = request.out
-    write_aside(out / "plan.json", dump_plan(document))
-    write_aside(out / "plan.add.xml", write_sumo_programs(exported))
-    write_aside(out / "plan.csv", plan_csv(inputs.network, result.plan))
-    write_aside(out / "report.html", report)
-    write_aside(out / "run.json", json.dumps(run, indent=1) + "\n")
+    write_together(
+        {
+            out / "plan.json": dump_plan(document),
+            out / "plan.add.xml": write_sumo_programs(exported),
+            out / "plan.csv": plan_csv(inputs.network, result.plan),
+            out / "report.html": report,
+            out / "run.json": json.dumps(run, indent=1) + "\n",
+        }
+    )
     return run
 
 
@@ -210,7 +214,7 @@ def _run_record(
         ),
         "demand": demand_json(demand),
         "after": measures_json(measured[-1][2]),
-        "notes": [*model_notes(inputs.network, inputs.field), *result.notes],
+        "notes": [*model_notes(inputs.network, inputs.field, inputs.settings), *result.notes],
         "losses": losses,
         "checks": checks,
         "settings": inputs.settings.model_dump(mode="json"),

@@ -9,9 +9,12 @@ from its.inputs import LoadedDemand
 from its.measures_json import area_json
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.rules import Finding, passed_checks
+from network_data.settings import Settings
 from optimizer.optimize import Result
 from sim.measures import Measures
 
+NO_CROSSINGS = "no crossings in the input, not fit for a street with pedestrians"
 PACKAGES = ("its-signals", "numpy", "numba", "ortools", "pandas", "networkx")
 
 
@@ -79,11 +82,24 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
     }
 
 
-def model_notes(network: RoadNetwork, field: TimingPlan) -> list[str]:
+def checks_of(findings: list[Finding], network: RoadNetwork, settings: Settings) -> list[dict[str, Any]]:
+    """The checks as the plan carries them; where nobody on foot is planned for, the rule on walking says so."""
+    checks = passed_checks(findings)
+    if _lacks_crossings(network, settings):
+        for check in checks:
+            check["warnings"] += [NO_CROSSINGS] if check["rule"] == "walk" else []
+    return checks
+
+
+def _lacks_crossings(network: RoadNetwork, settings: Settings) -> bool:
+    return not network.crossings and settings.rules.pedestrians == "network"
+
+
+def model_notes(network: RoadNetwork, field: TimingPlan, settings: Settings) -> list[str]:
     """What the engine assumes about this input, a sentence each."""
     notes = list(network.notes)
-    if not network.crossings:
-        notes.append("no crossings in the input, not fit for a street with pedestrians")
+    if _lacks_crossings(network, settings):
+        notes.append(NO_CROSSINGS)
     notes += [
         f"controller {c!r} is actuated in the field; simulated as fixed time with its stated durations"
         for c, program in field.controllers.items()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -100,9 +101,32 @@ def root_tag(path: Path | str) -> str:
 
 def write_aside(path: Path | str, content: bytes | str) -> None:
     """Write a file completely or not at all: to a temporary neighbour first, then renamed over `path`."""
-    path = Path(path)
+    write_together({Path(path): content})
+
+
+def write_together(contents: Mapping[Path, bytes | str]) -> None:
+    """Write files that belong together: all to temporary neighbours first, then all renamed.
+
+    Whatever fails in writing (no space, no rights) leaves every file as it was.
+    """
+    for path in contents:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    written: dict[Path, Path] = {}
+    try:
+        for path, content in contents.items():
+            written[path] = _written_beside(path, content.encode() if isinstance(content, str) else content)
+        for path, aside in written.items():
+            aside.replace(path)
+    except BaseException:
+        for aside in written.values():
+            aside.unlink(missing_ok=True)
+        raise
+
+
+def _written_beside(path: Path, data: bytes) -> Path:
+    """A finished temporary file in the same folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -112,7 +136,7 @@ def write_aside(path: Path | str, content: bytes | str) -> None:
         umask = os.umask(0)
         os.umask(umask)
         Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return Path(name)
