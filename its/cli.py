@@ -204,6 +204,9 @@ def check(
     ],
     network: Annotated[Path, typer.Option(metavar="NETWORK", help="Road network the plan is for.", show_default=False)],
     settings: SettingsFile = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="OLD", help="The plan in the field. [default: the programs in the network]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Whether a plan keeps the rules of the street; exit code 3 where it does not."""
@@ -211,7 +214,7 @@ def check(
     def job() -> int:
         from its.check import check_job
 
-        return check_job(plan, network, settings, as_json)
+        return check_job(plan, network, settings, as_json, against=against)
 
     _end(job)
 

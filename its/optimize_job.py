@@ -149,7 +149,7 @@ def _write(
             "after_s_per_veh": round(result.objective_after, 4),
             "weights": inputs.settings.objective.model_dump(),
         },
-        bounds=[],
+        bounds=result.bounds,
         checks=checks,
         findings=findings,
     )

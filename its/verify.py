@@ -21,6 +21,8 @@ from network_data.formats.plan_json import read_plan_json
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs, write_sumo_programs
 from network_data.network import RoadNetwork
+from network_data.plans import TimingPlan
+from network_data.whole_seconds import to_sumo
 
 MEASURES = ("delay_s_per_veh", "stops_per_veh", "waiting_s_per_veh")
 COUNTS = ("loaded", "finished", "running", "undeparted", "teleports", "collisions")
@@ -182,10 +184,18 @@ def _as_additional(plan: Path, network: RoadNetwork, scenario: Scenario, target:
     with open_bytes(plan) as stream:
         is_json = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     if is_json:
-        target.write_text(write_sumo_programs(read_plan_json(plan, network)), encoding="utf-8")
+        read = read_plan_json(plan, network)
+        name = next(iter(read.controllers.values())).program_id
+        exported, _ = to_sumo(read, network, _in_force(network), name)
+        target.write_text(write_sumo_programs(exported), encoding="utf-8")
         return (target,)
     _check_programs(plan, network, scenario)
     return (plan,)
+
+
+def _in_force(network: RoadNetwork) -> TimingPlan:
+    """The programs in the network."""
+    return TimingPlan(controllers={x.id: x.programs[-1] for x in network.controllers.values() if x.programs})
 
 
 def _check_programs(plan: Path, network: RoadNetwork, scenario: Scenario) -> None:

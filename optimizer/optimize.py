@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from network_data.clearance import clearance_matrix
 from network_data.controllers import Controller
@@ -18,12 +19,14 @@ from network_data.trips import Trips
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.models import ControllerModel, build_model
-from optimizer.moves import Neighbourhood
+from optimizer.moves import Neighbourhood, loads
 from optimizer.search import Evaluator, Search, climb
 from sim.parameters import STREET
 from sim.simulate import Simulator
 from sim.trips import draw_trips
 
+STAGES_UP_TO = 60
+"""In larger networks only splits, cycle and offsets are searched: laying out stages takes 0.1 to 0.5 s a signal."""
 DRAWS = {1: 3, 2: 2}
 """Realizations per scenario, by number of scenarios; one where there are more."""
 
@@ -51,6 +54,7 @@ class Result:
     findings: tuple[Finding, ...]
     simulator: Simulator
     notes: tuple[str, ...]
+    bounds: tuple[dict[str, Any], ...]
 
 
 def draws_of(demand: DemandScenarios) -> int:
@@ -118,6 +122,7 @@ def optimize(
             field.controllers[c],
             head_flows(network, controller, flows),
             settings,
+            with_stages=len(network.controllers) <= STAGES_UP_TO,
             may_lose=_may_lose(controller, field.controllers[c], settings),
             unmeasured_links=unmeasured,
         )
@@ -131,6 +136,8 @@ def optimize(
         evaluator, neighbourhood, settings, seed=seed, iterations=iterations, deadline=deadline, progress=progress
     )
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
+    if len(models) > STAGES_UP_TO:
+        notes.append(f"more than {STAGES_UP_TO} signals: the stages were kept")
     return Result(
         plan=ladder[-1].plan,
         ladder=ladder,
@@ -141,7 +148,27 @@ def optimize(
         findings=tuple(findings),
         simulator=simulator,
         notes=tuple(notes),
+        bounds=tuple(_reserves(models, search.best)),
     )
+
+
+def _reserves(models: list[ControllerModel], candidate: Candidate) -> list[dict[str, Any]]:
+    """Per controller the largest reserve of capacity that any splits could leave, and what the plan's leave."""
+    out = []
+    for model, setting in zip(models, candidate, strict=True):
+        found = model.splits(setting.skeleton, setting.cycle_s) if setting.skeleton >= 0 else None
+        worst = float(loads(model, setting).max(initial=0.0))
+        if found is not None and worst > 0:
+            out.append(
+                {
+                    "model": "linear program over splits, closed-form capacities; cycle, stages and flows held fixed",
+                    "controller": model.controller.id,
+                    "quantity": "least capacity over flow of any link index [-]",
+                    "bound": round(found[1], 4),
+                    "reached": round(1 / worst, 4),
+                }
+            )
+    return out
 
 
 def _may_lose(controller: Controller, field: ControllerPlan, settings: Settings) -> frozenset[int]:
