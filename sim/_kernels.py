@@ -406,7 +406,7 @@ def run(
                     ls[lane, EVENT] = NEVER
             else:
                 if ls[lane, BLOCKED_FROM] >= 0:
-                    totals[BLOCKED] += now - ls[lane, BLOCKED_FROM]
+                    totals[BLOCKED] += max(0, now - max(ls[lane, BLOCKED_FROM], const[COUNT_FROM]))
                 headway = const[REACTION] + (vehicles[veh, LENGTH] * conns[conn, PACE] + 500) // 1000
                 if must_yield and not stop_inside:
                     headway = max(const[FOLLOW_UP], headway)
@@ -463,7 +463,7 @@ def _close(lanes, vehicles, ls, vs, const, totals, log, n_log):
     n_lane, end = lanes.shape[0], const[END]
     for lane in range(n_lane):
         if ls[lane, BLOCKED_FROM] >= 0:
-            totals[BLOCKED] += end - ls[lane, BLOCKED_FROM]
+            totals[BLOCKED] += end - max(ls[lane, BLOCKED_FROM], const[COUNT_FROM])
         veh = ls[lane, HEAD]
         while veh >= 0:
             if end > vs[veh, ENTER] + lanes[lane, FREE]:

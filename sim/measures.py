@@ -199,11 +199,12 @@ def _signals(
 
 
 def _blocked_s(simulator: Simulator, record: Record) -> dict[str, float]:
-    """Seconds for which an approach's queue filled a lane, per controller (lane-seconds)."""
+    """Seconds of the period for which an approach's queue filled a lane, per controller (lane-seconds)."""
     compiled = simulator.compiled
     out: dict[str, float] = dict.fromkeys(compiled.network.controllers, 0.0)
     lane, leave, enter = record.column(k.LOG_LANE), record.column(k.LOG_LEAVE), record.column(k.LOG_ENTER)
     end = round((simulator.end_s - simulator.begin_s + simulator.warmup_s) * TICKS)
+    start = round(simulator.warmup_s * TICKS)
     order = np.argsort(lane, kind="stable")
     edges = np.searchsorted(lane[order], np.arange(compiled.n_real_lane + 1))
     for controller, links in compiled.network.approaches.items():
@@ -214,7 +215,7 @@ def _blocked_s(simulator: Simulator, record: Record) -> dict[str, float]:
                     continue
                 rows = order[edges[at] : edges[at + 1]]
                 storage = int(compiled.arrays.lane[at, k.STORAGE])
-                out[controller] += _full_s(enter[rows], np.minimum(leave[rows], end), storage)
+                out[controller] += _full_s(np.maximum(enter[rows], start), np.clip(leave[rows], start, end), storage)
     return out
 
 

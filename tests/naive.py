@@ -307,7 +307,7 @@ class Simulation:
     ) -> int:
         """Take the head off; returns what it loses beyond the stop line."""
         if lane.blocked_from is not None:
-            self.totals["blocked"] += now - lane.blocked_from
+            self.totals["blocked"] += max(0, now - max(lane.blocked_from, self.const["count_from"]))
             lane.blocked_from = None
         lost = 0
         headway = self.const["reaction"] + (vehicle.length_dm * conn.pace + 500) // 1000
@@ -406,7 +406,7 @@ class Simulation:
     def _close(self) -> None:
         for lane in self.lanes:
             if lane.blocked_from is not None:
-                self.totals["blocked"] += self.end - lane.blocked_from
+                self.totals["blocked"] += self.end - max(lane.blocked_from, self.const["count_from"])
             for vehicle in lane.queue:
                 if self.end > vehicle.enter + lane.free:
                     self._book(lane, vehicle, self.end, 0)

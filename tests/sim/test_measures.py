@@ -128,6 +128,26 @@ def test_warm_up_vehicles_are_left_out_of_movements() -> None:
     assert 18 <= passed <= 22  # and those who were on the way at the begin
 
 
+def test_warm_up_is_no_spillback() -> None:
+    """Blocked and full lanes of the first and of the second five minutes add up to those of ten."""
+    network = two_signals(between_m=58.0)
+    plan = TimingPlan(
+        controllers={
+            "p": program(((60, "Gr"),), controller_id="p"),
+            "q": program(((10, "Gr"), (3, "yr"), (47, "rG")), controller_id="q"),
+        }
+    )
+    vehicles = trips(network, [(4.0 * n, "a0 a1 a2") for n in range(150)])
+    whole, first, second = (
+        measure(Simulator(network, [vehicles], begin_s=begin_s, end_s=end_s, warmup_s=begin_s), plan)
+        for begin_s, end_s in ((0.0, 600.0), (0.0, 300.0), (300.0, 600.0))
+    )
+    for views in zip(*([m.network, m.signals["q"]] for m in (whole, first, second)), strict=True):
+        total, *parts = (view.spillback_s for view in views)
+        assert min(parts) > 100
+        assert sum(parts) == pytest.approx(total)
+
+
 def test_a_full_approach_is_spillback() -> None:
     """The time in which a lane of an approach is full counts for its signal."""
     network = two_signals(between_m=58.0)
