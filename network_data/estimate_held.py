@@ -95,7 +95,8 @@ def bring_forward(series: DaySeries, held: frozenset[str], begin_s: float, end_s
     veh = series.veh.copy()
     later = np.where(np.isnan(veh[:, after]), np.inf, veh[:, after])
     level = later.min(axis=1)
-    surplus = np.where(np.isfinite(later), later - level[:, None], 0.0)
+    lowest = np.where(np.isfinite(level), level, 0.0)  # of a loop that counts nothing later there is no surplus
+    surplus = np.where(np.isfinite(later), later - lowest[:, None], 0.0)
     high = np.cumprod(later > level[:, None] + np.sqrt(np.maximum(level, 1.0))[:, None], axis=1)
     late = np.where(np.isfinite(level), (surplus * high).sum(axis=1), 0.0)
     since_then = within[since:]
