@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version as package_version
@@ -334,8 +335,13 @@ def _writable(out: Path) -> Path:
     nearest = next(p for p in (out, *out.absolute().parents) if p.exists())
     if not nearest.is_dir():
         raise typer.BadParameter(f"--out {str(out)!r}: {str(nearest)!r} is a file; name a folder")
-    if not os.access(nearest, os.W_OK):
-        raise typer.BadParameter(f"--out {str(out)!r}: no right to write into {str(nearest)!r}; name another folder")
+    try:
+        # the rights say too little: root has them all, a disk may be read-only or full
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise typer.BadParameter(
+            f"--out {str(out)!r}: cannot write into {str(nearest)!r} ({error.strerror}); name another folder"
+        ) from error
     return out
 
 

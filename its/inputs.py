@@ -158,7 +158,10 @@ def _period(source: DemandSource, first_s: float, last_s: float, where: str) -> 
     begin_s = first_s if source.begin_s is None else source.begin_s
     end_s = last_s if source.end_s is None else source.end_s
     if not begin_s < end_s:
-        raise DemandError("--begin/--end", f"begin {begin_s:g} s is not before end {end_s:g} s; mend one of them")
+        raise DemandError(
+            "--begin/--end",
+            f"begin {begin_s:g} s is not before end {end_s:g} s ({where} covers {first_s:g} to {last_s:g} s); mend it",
+        )
     if end_s <= first_s or begin_s >= last_s:
         raise DemandError(
             where,

@@ -32,6 +32,8 @@ from sim.measures import Measures, measure
 
 log = logging.getLogger(__name__)
 
+MAX_NOTES = 12
+"""Most notes said on the terminal; all of them are in report and record."""
 WRITE_RESERVE_S = 1.5
 """Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
 
@@ -78,6 +80,7 @@ def optimize_job(request: OptimizeRequest) -> int:
     with console.stage("write"):
         run = _write(request, inputs, result, measured, console, compile_s)
     _print(run, request.out)
+    _say_notes([*_unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
     return 0
 
 
@@ -228,6 +231,22 @@ def _run_record(
         "compile_s": round(compile_s, 2),
         "wall_s": round(time.monotonic() - request.started_s, 2),
     }
+
+
+def _unproven(today: dict[str, Any]) -> list[str]:
+    """Which signals' gains nothing vouches for, in one sentence."""
+    missed = [signal for signal, said in today["signals"].items() if said["unproven"]]
+    n_ok = sum(bool(d["ok"]) for d in today["detectors"])
+    reproduced = f"the model reproduces {n_ok} of {len(today['detectors'])} detectors under the field plan"
+    return [f"{reproduced}; unproven at {', '.join(missed)}"] if missed else []
+
+
+def _say_notes(notes: list[str], console: Console) -> None:
+    """What was repaired and assumed, for those who read no further than the terminal."""
+    for note in notes[:MAX_NOTES]:
+        console.say(f"note: {note}")
+    if len(notes) > MAX_NOTES:
+        console.say(f"note: {len(notes) - MAX_NOTES} more in report.html and run.json")
 
 
 def _print(run: dict[str, Any], out: Path) -> None:

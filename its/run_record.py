@@ -101,7 +101,8 @@ def model_notes(network: RoadNetwork, field: TimingPlan, settings: Settings) -> 
     if _lacks_crossings(network, settings):
         notes.append(NO_CROSSINGS)
     notes += [
-        f"controller {c!r} is actuated in the field; simulated as fixed time with its stated durations"
+        f"controller {c!r} is actuated in the field; simulated, and planned, as fixed time with its stated durations: "
+        "the gain is not one over the actuated signal"
         for c, program in field.controllers.items()
         if program.actuated
     ]

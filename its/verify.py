@@ -15,7 +15,7 @@ from its.console import DONE, RULES_NOT_MET, Console, format_table
 from its.intervals import Estimate, estimate
 from its.referee_runs import SumoRun, run_plan
 from its.sumo import Scenario, sumo_home, sumo_version
-from network_data.errors import PlanError
+from network_data.errors import DemandError, PlanError
 from network_data.formats.files import iter_xml, open_bytes, write_aside
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.sumo_net import read_sumo_net
@@ -145,7 +145,7 @@ def verify(
     Raises
     ------
     InputError
-        A file is missing, or a plan does not fit the network.
+        A file is missing, a plan does not fit the network, or the routes hold no vehicle of the period.
     OutsideProgramError
         SUMO is missing or failed.
     """
@@ -170,11 +170,19 @@ def verify(
                         which, seed = jobs[job]
                         text = f"{which} plan, seed {seed}: {runs[which, seed].delay_s_per_veh:.1f} s/veh"
                         progress(len(runs) / len(wanted), text)
+                    _refuse_empty(runs[jobs[job]], scenario)
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
     numbers = range(1, seeds + 1)
     return VerifyResult(old=tuple(runs["old", k] for k in numbers), new=tuple(runs["new", k] for k in numbers))
+
+
+def _refuse_empty(run: SumoRun, scenario: Scenario) -> None:
+    """Runs without a vehicle compare nothing: that is a fault of the routes, not of the plan."""
+    if not run.loaded:
+        names = ", ".join(map(str, scenario.routes))
+        raise DemandError(names, "SUMO found no vehicle in it to run; mend --routes or --begin/--end")
 
 
 def _as_additional(plan: Path, network: RoadNetwork, scenario: Scenario, target: Path) -> tuple[Path, ...]:

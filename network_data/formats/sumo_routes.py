@@ -110,7 +110,7 @@ def read_routes(
     reader = _Reader(network, begin_s, end_s, np.random.default_rng(seed))
     for path in [*additional, *paths]:
         reader.read(Path(path), only_definitions=path not in paths)
-    reader.raise_faults()
+    reader.raise_faults(paths)
     if reader.left_out:
         log.info("left out of the routes: %s", ", ".join(f"{n} {what}" for what, n in sorted(reader.left_out.items())))
     return _trips(reader.vehicles, network)
@@ -167,14 +167,18 @@ class _Reader:
                     )
                 element.clear()
 
-    def raise_faults(self) -> None:
-        """Raise what was found wrong, all of it together."""
+    def raise_faults(self, paths: Sequence[Path]) -> None:
+        """Raise what was found wrong in the files, all of it together."""
         if not self.faults and not self.vehicles:
             first_s, last_s = self.departures_s
             found = (
-                f"those in the files depart from {first_s:g} to {last_s:g} s" if last_s >= first_s else "there are none"
+                f"those in it depart from {first_s:g} to {last_s:g} s; mend --begin/--end"
+                if last_s >= first_s
+                else "there are none; give files with <vehicle>, <trip> or <flow>"
             )
-            raise DemandError("routes", f"no vehicle departs in [{self.begin_s:g}, {self.end_s:g}) s; {found}")
+            raise DemandError(
+                ", ".join(map(str, paths)), f"no vehicle departs in [{self.begin_s:g}, {self.end_s:g}) s; {found}"
+            )
         where = {name for name, _ in self.faults}
         texts = [text if len(where) == 1 else f"{name}: {text}" for name, text in self.faults[:MAX_FAULTS]]
         if len(self.faults) > MAX_FAULTS:

@@ -210,3 +210,13 @@ def test_times(text: str, value_s: float) -> None:
 def test_one_path_is_a_list_of_one() -> None:
     """No comma, no list."""
     assert paths("a.xml") == (Path("a.xml"),)
+
+
+def test_a_folder_that_nobody_can_write_into_is_refused_before_any_work(job: Recorder) -> None:
+    """The kernel's own folder takes no files, not even from root, whom no rights hold back."""
+    if not Path("/proc").is_dir():
+        pytest.skip("no /proc here")
+    result = its("optimize", "n", *TURNS, "--out", "/proc/plans")
+    assert result.exit_code == 2
+    assert "cannot write into '/proc'" in " ".join(result.stderr.split())
+    assert job.args == ()

@@ -47,6 +47,16 @@ def test_the_ladder_and_the_files_are_printed(job: Job) -> None:
     assert "\x1b" not in job.result.output
 
 
+def test_what_was_assumed_is_said_on_the_terminal(job: Job) -> None:
+    """Nobody has to open a file to learn what was repaired and assumed, nor which signals' gains are unproven."""
+    notes = [*job.run["notes"], *job.run["demand"]["notes"]]
+    assert notes
+    said = [note for note in notes if f"note: {note}" in job.result.stderr]
+    assert said == notes or (len(said) >= 10 and "more in report.html and run.json" in job.result.stderr)
+    missed = [signal for signal, today in job.run["today"]["signals"].items() if today["unproven"]]
+    assert bool(missed) == ("; unproven at" in job.result.stderr)
+
+
 def test_plan_json_keeps_its_schema(job: Job) -> None:
     """The document validates against the schema in the repository."""
     schema = json.loads(Path(plan_json_module.__file__).with_name("plan.schema.json").read_text(encoding="utf-8"))

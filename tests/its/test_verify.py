@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,15 @@ def test_a_missing_route_file_is_bad_input(tmp_path: Path) -> None:
     """What the user can mend is told as such, not as a failure of SUMO."""
     with pytest.raises(InputError, match=r"no\.rou\.xml: no such file"):
         verify_job(tmp_path / "no.net.xml", [tmp_path / "no.rou.xml"], tmp_path / "plan.json")
+
+
+def test_routes_without_a_vehicle_confirm_nothing(tmp_path: Path) -> None:
+    """Two empty runs have no delay to compare: bad input, not a plan that is no better."""
+    network, scenario = cologne1()
+    empty = tmp_path / "empty.rou.xml"
+    empty.write_text("<routes/>")
+    with pytest.raises(InputError, match=r"empty\.rou\.xml: SUMO found no vehicle"):
+        verify(network, replace(scenario, routes=(empty,)), new=shifted(network, tmp_path / "p.add.xml", keep_s=20))
 
 
 def test_waiting_vehicles_are_booked_where_they_want_to_enter(tmp_path: Path) -> None:

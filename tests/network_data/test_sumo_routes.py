@@ -149,6 +149,9 @@ def test_only_departures_of_the_period_are_kept(network: RoadNetwork, tmp_path: 
     assert trips.depart_s.tolist() == [10, 20]
     with pytest.raises(DemandError, match="no vehicle departs in .* depart from 0 to 40 s"):
         read_routes([path], network, begin_s=100)
+    path.write_text("<additional><e1Detector id='d'/></additional>")
+    with pytest.raises(DemandError, match=r"routes\.txt: no vehicle departs in .*; there are none; give files with"):
+        read_routes([path], network)
 
 
 def test_classes_other_than_cars_may_use_bus_lanes(network: RoadNetwork, tmp_path: Path) -> None:
