@@ -236,8 +236,8 @@ def _run_record(
 def _unproven(today: dict[str, Any]) -> list[str]:
     """Which signals' gains nothing vouches for, in one sentence."""
     missed = [signal for signal, said in today["signals"].items() if said["unproven"]]
-    n_ok = sum(bool(d["ok"]) for d in today["detectors"])
-    reproduced = f"the model reproduces {n_ok} of {len(today['detectors'])} detectors under the field plan"
+    judged = [d["ok"] for d in today["detectors"] if d["ok"] is not None]
+    reproduced = f"the model reproduces {sum(judged)} of {len(judged)} detectors under the field plan"
     return [f"{reproduced}; unproven at {', '.join(missed)}"] if missed else []
 
 
