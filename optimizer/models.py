@@ -38,6 +38,10 @@ KEPT_CHOICES = 6
 """From how many choices of stages their orders are made."""
 KEPT_SHARE = 0.9
 """Of the field's green share, what approaches without any loop keep: nobody knows what they can spare. [-]"""
+SATURATED = 0.9
+"""From this v/c on in the field a count may be what was served and not what came. [-]"""
+SATURATED_SHARE = 0.97
+"""Of the field's green share, what such approaches keep. [-]"""
 MAX_ORDERS = 6
 MAX_CHOICES = 24
 """Choices that are looked at, fewest stages first."""
@@ -141,7 +145,7 @@ def build_model(
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
         own = lay_out("field's stages", *with_changes(stages_of(field_plan), matrix))
     fixed = controller.id in settings.change.fixed_signals
-    share = _kept_share(network, controller, field_plan, unmeasured_links)
+    share = _kept_share(network, controller, field_plan, flows, unmeasured_links)
     model = ControllerModel(controller, field_plan, matrix, flows, [own], fixed, share)
     if with_stages and not fixed and "stages" not in settings.change.freeze:
         model.skeletons.extend(_worth_trying(network, model, lay_out, settings, may_lose))
@@ -149,14 +153,26 @@ def build_model(
 
 
 def _kept_share(
-    network: RoadNetwork, controller: Controller, field_plan: ControllerPlan, unmeasured: frozenset[str]
+    network: RoadNetwork,
+    controller: Controller,
+    field_plan: ControllerPlan,
+    flows: HeadFlows,
+    unmeasured: frozenset[str],
 ) -> NDArray[np.float64]:
-    """Least green share of each link index: most of what the field gives, where no loop tells what is needed. [-]"""
+    """Least green share of each link index: what the field gives where nobody knows what it could spare. [-]
+
+    Without a loop nothing tells what an approach needs; at a saturated one the count is what was served, not what came.
+    """
     out = np.zeros(controller.n_heads)
+    need = flows.needed_share()
     for head in controller.heads:
         links = {network.connections[i].from_link for i in head.connections}
-        if links & unmeasured and head.index < len(field_plan.intervals[0].state):
-            out[head.index] = KEPT_SHARE * field_plan.green_s(head.index) / field_plan.cycle_s
+        if not links or head.index >= len(field_plan.intervals[0].state):
+            continue
+        today = field_plan.green_s(head.index) / field_plan.cycle_s
+        saturated = field_plan.green_s(head.index, "G") > 0 and need[head.index] >= SATURATED * today
+        kept = KEPT_SHARE if links & unmeasured else SATURATED_SHARE if saturated else 0.0
+        out[head.index] = kept * today
     return out
 
 
