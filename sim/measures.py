@@ -14,9 +14,6 @@ from sim import _kernels as k
 from sim.compile import TICKS
 from sim.simulate import Record, Simulator, Totals
 
-EFFECTIVE_GAIN_S = 0.0
-"""Effective less displayed green: start-up loss and use of yellow cancel (MODEL of the queue simulation). [s]"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovementMeasures:
