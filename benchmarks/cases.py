@@ -89,7 +89,8 @@ def _bologna(area: str, expected_s_per_veh: float) -> Case:
     )
 
 
-def _resco(name: str, routes: str, begin_s: float, end_s: float, expected_s_per_veh: float) -> Case:
+def resco_case(name: str, routes: str, begin_s: float, end_s: float, expected_s_per_veh: float) -> Case:
+    """A network of the package sumo-rl."""
     folder = _resco_folder() / name
     return Case(
         name=name,
@@ -106,10 +107,10 @@ def cases() -> dict[str, Case]:
     known = [
         _bologna("acosta", 251),
         _bologna("pasubio", 197),
-        _resco("cologne8", "cologne8.rou.xml", 25200, 28800, 49),
-        _resco("cologne3", "cologne3.rou.xml", 25200, 28800, 36.1),
-        _resco("cologne1", "cologne1.rou.xml", 25200, 28800, 42.9),
-        _resco("grid4x4", "grid4x4_1.rou.xml", 0, 3600, 91.5),
+        resco_case("cologne8", "cologne8.rou.xml", 25200, 28800, 49),
+        resco_case("cologne3", "cologne3.rou.xml", 25200, 28800, 36.1),
+        resco_case("cologne1", "cologne1.rou.xml", 25200, 28800, 42.9),
+        resco_case("grid4x4", "grid4x4_1.rou.xml", 0, 3600, 91.5),
     ]
     return {case.name: case for case in known}
 
