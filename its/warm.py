@@ -6,36 +6,36 @@ import time
 
 import numpy as np
 
-from sim import _kernels as k
-from sim import trips
+from sim import _kernels, trips
+from sim import _tables as k
 
 
 def compile_kernels() -> float:
     """Call every kernel once on next to nothing; returns the seconds it took (a warm cache: well below one)."""
     begin_s = time.perf_counter()
-    lane = np.zeros((1, 9), np.int32)
+    lane = np.zeros((1, k.N_LANE), np.int32)
     lane[0, k.STORAGE], lane[0, k.BLOCKER] = 2, -1
     const = np.zeros(k.N_CONST, np.int32)
     const[k.END] = 2
-    k.run(
-        lane,
-        np.zeros((0, 13), np.int32),
-        np.zeros((0, 3), np.int32),
-        np.zeros(1, np.int32),
-        np.zeros((0, 3), np.int32),
-        np.zeros((0, 4), np.int32),
-        np.zeros((0, 5), np.int32),
-        np.zeros((0, 7), np.int32),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.int32),
+    _kernels.run(
+        k.NetworkArrays(
+            lane,
+            np.zeros((0, k.N_CONN), np.int32),
+            np.zeros((0, 3), np.int32),
+            np.zeros(1, np.int32),
+            np.zeros((0, 3), np.int32),
+        ),
+        k.PlanArrays(np.zeros((0, k.N_SIGNAL), np.int32), np.zeros((0, 5), np.int32)),
+        k.TripArrays(np.zeros((0, k.N_VEHICLE), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32)),
         const,
-        np.zeros(2, np.int32),
-        np.zeros((2, k.N_LANE_STATE), np.int32),
-        np.zeros((0, k.N_VEH_STATE), np.int32),
-        np.zeros(2, np.int32),
-        np.zeros(k.N_TOTALS, np.int64),
-        np.zeros((0, k.N_LOG), np.int32),
-        np.zeros(1, np.int64),
+        k.State(
+            np.zeros(2, np.int32),
+            np.zeros((2, k.N_LANE_STATE), np.int32),
+            np.zeros((0, k.N_VEH_STATE), np.int32),
+            np.zeros(2, np.int32),
+            np.zeros((0, k.N_SIGNAL_STATE), np.int32),
+        ),
+        k.Results(np.zeros(k.N_TOTALS, np.int64), np.zeros((0, k.N_LOG), np.int32), np.zeros(1, np.int64)),
     )
     empty = np.zeros(0, np.int64)
     trips._walk(

@@ -18,7 +18,7 @@ from network_data.settings import Objective, Settings
 from optimizer.candidate import Candidate, Setting, plan_of
 from optimizer.models import ControllerModel
 from optimizer.moves import Neighbourhood
-from sim._kernels import PlanArrays
+from sim._tables import PlanArrays
 from sim.compile import ControllerArrays, compile_controller, join_controllers
 from sim.simulate import Simulator, Totals
 

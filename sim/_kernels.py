@@ -1,227 +1,151 @@
 """The queue simulation's kernel: single vehicles in lane queues, driven by events in integer time.
 
-Times are ticks of 0.1 s (int32) from the begin of the run. A lane has at most one pending event: the time at which its
-head next tries to leave. Events stand in a calendar (one list of lanes per tick), so each costs the same whatever the
-size of the network. Behind the real lanes stand *waiting places* (one per connection that leads through one inside a
-junction): a turning vehicle leaves its lane, waits there for a gap and goes on; they are lanes like the others, without
-a signal. Behind those stand the *gates*, one per link, where vehicles wait to enter the network.
+A lane has at most one pending event: the time at which its head next tries to leave. Events stand in a calendar (one
+list of lanes per tick), so each costs the same whatever the size of the network. Behind the real lanes stand *waiting
+places* (one per connection that leads through one inside a junction): a turning vehicle leaves its lane, waits there
+for a gap and goes on; they are lanes like the others, without a signal. Behind those stand the *gates*, one per link,
+where vehicles wait to enter the network.
 
-Records are rows of int32 tables; the names below are their columns. One lane's row fills one cache line.
+The parts of `run` are inlined by numba: a call would hand over every array anew.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit
 
-NEVER = 2_000_000_000
+from sim import _tables as c
 
-# lanes (static): index in its link; upstream end to stop line at the limit, and as driven; places; time of the backward
-# wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
-# waiting place that keeps the lane's other turns from passing while somebody stands there
-BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER = range(9)
-# connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
-# approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
-# [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
-# gap it needs before the next foe
-CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
-# rows of foes: where they come from, and how long one that passed is in the way
-FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
-# lanes that serve a pair of links
-PAIR_LANE, PAIR_CONN, PAIR_BUS = range(3)
-# signals, and their windows in cycle time: green, yellow behind it, mode, whether the signal was closed before
-CYCLE, OFFSET, WINDOW0, WINDOW1 = range(4)
-GREEN0, GREEN1, YELLOW, MODE, FRESH = range(5)
-STOP_AND_GO, PERMITTED, PROTECTED = range(3)
-# vehicles (given)
-DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER = range(7)
-# lanes (changing): pending event; end and mode of the green it lies in; head waits for a gap; queue; free again;
-# last arrival; last to leave, and how; green in which N_GREEN vehicles left; places taken so far; who waits for
-# room; when the next may enter from a gate
-EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, COUNT, FREE_AT, LAST_ARRIVAL = range(9)
-LAST_LEAVE, LAST_CONN, GREEN_FROM = range(9, 12)
-N_GREEN, SLOT, WAITER, WAITER_NEXT, BLOCKED_FROM, BUCKET_NEXT, GATE_FREE = range(12, 19)
-N_LANE_STATE = 19
-# vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection; step
-NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT = range(6)
-N_VEH_STATE = 6
-# totals
-DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)
-N_TOTALS = 6
-# log columns
-LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP = range(8)
-N_LOG = 8
-# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count
-REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(8, 13)
-N_CONST = 13
-
-# `_nrt` off: numba would count references to every array at every inlined call, with atomic instructions that took nine
-# tenths of the time (measured: 350 against 80 ns per vehicle and link). The kernel allocates nothing, so none are needed.
+# `_nrt` off: numba would count references to every array at every inlined call, with atomic instructions that took
+# nine tenths of the time (350 against 80 ns per vehicle and link). The kernel allocates nothing: none are needed.
 FAST = {"cache": True, "nogil": True, "_nrt": False}
 
 
-class NetworkArrays(NamedTuple):
-    """The network: L lanes (waiting places at the end), C connections, P link pairs, K links (gates)."""
-
-    lane: np.ndarray  # (L, 9) int32
-    conn: np.ndarray  # (C, 13) int32
-    foe: np.ndarray  # (F, 3) int32
-    pair_start: np.ndarray  # (P + 1,) int32
-    pair: np.ndarray  # (Q, 3) int32
-
-
-class PlanArrays(NamedTuple):
-    """A plan: S signals and their windows."""
-
-    signal: np.ndarray  # (S, 4) int32
-    window: np.ndarray  # (W, 5) int32
-
-
-class TripArrays(NamedTuple):
-    """V vehicles in order of departure; R steps: the link pairs of their routes, the last one ends the trip."""
-
-    vehicle: np.ndarray  # (V, 7) int32
-    route: np.ndarray  # (R,) int32
-    dwell: np.ndarray  # (R,) or (0,) int32, stop on the link of the step [ticks]
-
-
-class State(NamedTuple):
-    """What changes while a simulation runs; reused between runs of the same size."""
-
-    bucket: np.ndarray  # (T,) int32, first lane with an event at that tick
-    lane: np.ndarray  # (L + K, N_LANE_STATE) int32
-    veh: np.ndarray  # (V, N_VEH_STATE) int32
-    ring: np.ndarray  # (places,) int32, when each place was left
-
-
 @njit(inline="always", **FAST)
-def _push(ls, bucket, lane, t):
+def _push(s, lane, t):
     """Give a lane its event; beyond the end it is only noted."""
-    ls[lane, EVENT] = t
-    if t < bucket.shape[0]:
-        ls[lane, BUCKET_NEXT] = bucket[t]
-        bucket[t] = lane
+    s.lane[lane, c.EVENT] = t
+    if t < s.bucket.shape[0]:
+        s.lane[lane, c.BUCKET_NEXT] = s.bucket[t]
+        s.bucket[t] = lane
 
 
 @njit(inline="always", **FAST)
-def _signal_time(signals, windows, signal, t, arrival, start_up, use, ls, lane):
+def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
     """Earliest time from t on at which a vehicle may pass the signal; notes the window in the lane's row.
 
-    A vehicle that stood when green came needs the start-up time; it may pass up to `use` into yellow.
+    A vehicle that stood when green came needs the start-up time. It may still pass in yellow where it is too fast to
+    stop: the first of a queue are not.
     """
-    cycle = signals[signal, CYCLE]
-    base = t - (t - signals[signal, OFFSET]) % cycle  # start of the running cycle
-    best, best_end, best_mode, best_from = NEVER, NEVER, 0, 0
-    for lap in range(-1, 3):
-        for w in range(signals[signal, WINDOW0], signals[signal, WINDOW1]):
-            green = base + lap * cycle + windows[w, GREEN0]
-            end = base + lap * cycle + windows[w, GREEN1] + min(windows[w, YELLOW], use)
-            if end < t:
-                continue
-            go = max(t, green)
-            if windows[w, FRESH] and arrival < green + start_up and go < green + start_up:
-                go = green + start_up
-            if go <= end and go < best:
-                best, best_end, best_mode, best_from = go, end, windows[w, MODE], green
-        if best < NEVER:
-            break
-    ls[lane, WINDOW_END] = best_end
-    ls[lane, LETTER] = best_mode
-    if ls[lane, GREEN_FROM] != best_from:
-        ls[lane, GREEN_FROM] = best_from
-        ls[lane, N_GREEN] = 0
-    return best
+    signal = net.conn[conn, c.SIGNAL]
+    first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
+    s.lane[lane, c.WINDOW_END] = c.NEVER
+    if first == last:
+        return c.NEVER
+    w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
+    while base + plan.window[w, c.GREEN1] + plan.window[w, c.YELLOW] < now:
+        w += 1
+        if w == last:
+            w, base = first, base + plan.signal[signal, c.CYCLE]
+    s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE] = w, base
+    while base + plan.window[w, c.GREEN1] + plan.window[w, c.YELLOW] < t:
+        w += 1
+        if w == last:
+            w, base = first, base + plan.signal[signal, c.CYCLE]
+    for _ in range(4 * (last - first)):
+        green = base + plan.window[w, c.GREEN0]
+        go = max(t, green)
+        if plan.window[w, c.FRESH] and arrival < green + const[c.START_UP]:
+            go = max(go, green + const[c.START_UP])
+        k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
+        use = net.conn[conn, c.USE]
+        if go > arrival + 5 and k < c.N_START:
+            use = min(use, const[c.USE0 + k])
+        end = base + plan.window[w, c.GREEN1] + min(plan.window[w, c.YELLOW], use)
+        if go <= end:
+            s.lane[lane, c.WINDOW_END] = end
+            s.lane[lane, c.LETTER] = plan.window[w, c.MODE]
+            if s.lane[lane, c.GREEN_FROM] != green:
+                s.lane[lane, c.GREEN_FROM] = green
+                s.lane[lane, c.N_GREEN] = 0
+            return go
+        w += 1
+        if w == last:
+            w, base = first, base + plan.signal[signal, c.CYCLE]
+    return c.NEVER
 
 
 @njit(inline="always", **FAST)
-def _reached(accel_dmps2, k, length_dm, speed_dmps):
-    """Speed of the k-th queued vehicle (from 0) as it passes the stop line. [dm/s]"""
-    return min(speed_dmps, int(np.sqrt(2.0 * accel_dmps2 * (10 + k * length_dm))))
-
-
-@njit(inline="always", **FAST)
-def _start_loss(accel_dmps2, k, length_dm, speed_dmps):
-    """What the k-th queued vehicle still loses by accelerating once it passed the stop line. [ticks]"""
-    missing = speed_dmps - _reached(accel_dmps2, k, length_dm, speed_dmps)
-    return 10 * missing * missing // (2 * accel_dmps2 * max(speed_dmps, 1))  # (v − v0)²/(2 a v)
-
-
-@njit(inline="always", **FAST)
-def _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now):
-    """Set the next event of a lane's head: when it has arrived, the lane is free and its signal lets it pass."""
-    veh = ls[lane, HEAD]
+def _schedule(net, plan, const, s, lane, now, t):
+    """Set the next event of a lane's head, from t on: it has arrived, the lane is free and its signal lets it pass."""
+    veh = s.lane[lane, c.HEAD]
     if veh < 0:
-        ls[lane, EVENT] = NEVER
+        s.lane[lane, c.EVENT] = c.NEVER
         return
-    conn, arrival = vs[veh, CONN], vs[veh, ARRIVAL]
-    t = max(now, arrival, ls[lane, FREE_AT])
-    ls[lane, WINDOW_END] = NEVER
-    ls[lane, LETTER] = PERMITTED
-    if conn >= 0 and conns[conn, PLACE] != lane:
-        signal = conns[conn, SIGNAL]
-        if signal >= 0:
-            t = _signal_time(signals, windows, signal, t, arrival, const[START_UP], conns[conn, USE], ls, lane)
-            if ls[lane, LETTER] == STOP_AND_GO:
-                t = max(t, arrival + const[STOP_ON_RED])
+    conn, arrival = s.veh[veh, c.CONN], s.veh[veh, c.ARRIVAL]
+    t = max(t, arrival, s.lane[lane, c.FREE_AT])
+    s.lane[lane, c.WINDOW_END] = c.NEVER
+    s.lane[lane, c.LETTER] = c.PERMITTED
+    if conn >= 0 and net.conn[conn, c.PLACE] != lane:
+        if net.conn[conn, c.SIGNAL] >= 0:
+            t = _signal_time(net, plan, const, s, lane, conn, now, t, arrival)
+            if s.lane[lane, c.LETTER] == c.STOP_AND_GO:
+                t = max(t, arrival + const[c.STOP_ON_RED])
         else:
-            t = max(t, arrival + conns[conn, APPROACH])
-    _push(ls, bucket, lane, t)
+            t = max(t, arrival + net.conn[conn, c.APPROACH])
+    _push(s, lane, t)
 
 
 @njit(inline="always", **FAST)
-def _foe_ahead(conns, foes, ls, vs, conn, t, extra):
-    """When the first foe that leaves no gap (and `extra` ticks) has passed; NEVER when the way is clear."""
-    gap = conns[conn, CLEAR_GAP] + extra
-    for f in range(conns[conn, FOE0], conns[conn, FOE1]):
-        foe, lane = foes[f, FOE_CONN], foes[f, FOE_LANE]
-        clear = foes[f, FOE_CLEAR]
-        if ls[lane, LAST_CONN] == foe and ls[lane, LAST_LEAVE] + clear > t:
-            return ls[lane, LAST_LEAVE] + clear
-        p = ls[lane, EVENT]
-        if p > t + gap or ls[lane, YIELDING]:
+def _foe_ahead(net, s, conn, t, extra):
+    """When the first foe that leaves no gap (and `extra` ticks) has passed; c.NEVER when the way is clear."""
+    gap = net.conn[conn, c.CLEAR_GAP] + extra
+    for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
+        foe, lane = net.foe[f, c.FOE_CONN], net.foe[f, c.FOE_LANE]
+        clear = net.foe[f, c.FOE_CLEAR]
+        if s.lane[lane, c.LAST_CONN] == foe and s.lane[lane, c.LAST_LEAVE] + clear > t:
+            return s.lane[lane, c.LAST_LEAVE] + clear
+        p = s.lane[lane, c.EVENT]
+        if p > t + gap or s.lane[lane, c.YIELDING]:
             continue
-        veh = ls[lane, HEAD]
+        veh = s.lane[lane, c.HEAD]
         n = 0
         while veh >= 0 and n < 4:
             if n > 0:
-                p = max(p + 20, vs[veh, ARRIVAL])
-            if p > t + gap or p > ls[lane, WINDOW_END]:
+                p = max(p + 20, s.veh[veh, c.ARRIVAL])
+            if p > t + gap or p > s.lane[lane, c.WINDOW_END]:
                 break
-            if vs[veh, CONN] == foe:
+            if s.veh[veh, c.CONN] == foe:
                 return max(p, t) + clear
-            veh = vs[veh, NEXT]
+            veh = s.veh[veh, c.NEXT]
             n += 1
-    return NEVER
+    return c.NEVER
 
 
 @njit(inline="always", **FAST)
-def _room_at(lanes, ls, ring, lane, slots):
-    """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there."""
-    storage = lanes[lane, STORAGE]
-    slot = ls[lane, SLOT] + min(slots, storage) - 1
+def _room_at(net, s, lane, slots):
+    """From when on the lane has room for `slots` more places: c.NEVER while the vehicle n − storage is still there."""
+    storage = net.lane[lane, c.STORAGE]
+    slot = s.lane[lane, c.SLOT] + min(slots, storage) - 1
     if slot < storage:
-        return -NEVER
-    left = ring[lanes[lane, RING] + slot % storage]
-    return NEVER if left >= NEVER else left + lanes[lane, WAVE]
+        return -c.NEVER
+    left = s.ring[net.lane[lane, c.RING] + slot % storage]
+    return c.NEVER if left >= c.NEVER else left + net.lane[lane, c.WAVE]
 
 
 @njit(inline="always", **FAST)
-def _choose_lane(lanes, pair_start, pairs, lane_change, ls, ring, pair, bus, slots, mask, now):
+def _choose_lane(net, const, s, pair, bus, slots, mask, now):
     """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted."""
-    best, best_cost = pair_start[pair], NEVER
-    for q in range(pair_start[pair], pair_start[pair + 1]):
-        if pairs[q, PAIR_BUS] > bus:
+    best, best_cost = net.pair_start[pair], c.NEVER
+    for q in range(net.pair_start[pair], net.pair_start[pair + 1]):
+        if net.pair[q, c.PAIR_BUS] > bus:
             continue
-        lane = pairs[q, PAIR_LANE]
-        cost = ls[lane, COUNT]
-        if not (mask >> lanes[lane, BIT]) & 1:
-            cost += lane_change
-        if _room_at(lanes, ls, ring, lane, slots) >= NEVER:
+        lane = net.pair[q, c.PAIR_LANE]
+        cost = s.lane[lane, c.COUNT]
+        if not (mask >> net.lane[lane, c.BIT]) & 1:
+            cost += const[c.LANE_CHANGE]
+        if _room_at(net, s, lane, slots) >= c.NEVER:
             cost += 10_000
-        if mask == -1 and ls[lane, GATE_FREE] > now:
+        if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
             cost += 2
         if cost < best_cost:
             best, best_cost = q, cost
@@ -229,251 +153,272 @@ def _choose_lane(lanes, pair_start, pairs, lane_change, ls, ring, pair, bus, slo
 
 
 @njit(inline="always", **FAST)
-def _wait_for_room(ls, lane, target, now):
+def _wait_for_room(s, lane, target, now):
     """Let a lane's head wait until a vehicle leaves the target lane."""
-    ls[lane, EVENT] = NEVER
-    ls[lane, WAITER_NEXT] = ls[target, WAITER]
-    ls[target, WAITER] = lane
-    if ls[lane, BLOCKED_FROM] < 0:
-        ls[lane, BLOCKED_FROM] = now
+    s.lane[lane, c.EVENT] = c.NEVER
+    s.lane[lane, c.WAITER_NEXT] = s.lane[target, c.WAITER]
+    s.lane[target, c.WAITER] = lane
+    if s.lane[lane, c.BLOCKED_FROM] < 0:
+        s.lane[lane, c.BLOCKED_FROM] = now
 
 
 @njit(inline="always", **FAST)
-def _append(lanes, vehicles, ls, vs, ring, veh, lane, conn, enter, arrival):
-    """Put a vehicle at the end of a lane's queue; True when it is the head."""
-    arrival = max(arrival, ls[lane, LAST_ARRIVAL] + lanes[lane, SPACING])
-    ls[lane, LAST_ARRIVAL] = arrival
-    vs[veh, ENTER] = enter
-    vs[veh, ARRIVAL] = arrival
-    vs[veh, CONN] = conn
-    vs[veh, NEXT] = -1
-    slot, storage = ls[lane, SLOT], lanes[lane, STORAGE]
-    vs[veh, MY_SLOT] = slot
-    slots = min(vehicles[veh, SLOTS], storage)
+def _append(net, plan, trips, const, s, veh, lane, conn, step, now, enter, moves):
+    """Put a vehicle that enters a lane at `enter` at the end of its queue; `moves`: not just to the waiting place."""
+    arrival = enter + (net.lane[lane, c.DRIVE] * trips.vehicle[veh, c.DRIVER] >> 10)
+    if trips.dwell.shape[0] and moves:
+        arrival += trips.dwell[step]
+    arrival = max(arrival, s.lane[lane, c.LAST_ARRIVAL] + net.lane[lane, c.SPACING])
+    s.lane[lane, c.LAST_ARRIVAL] = arrival
+    s.veh[veh, c.ENTER] = enter
+    s.veh[veh, c.ARRIVAL] = arrival
+    s.veh[veh, c.CONN] = conn
+    s.veh[veh, c.NEXT] = -1
+    s.veh[veh, c.STEP] = step
+    slot, storage = s.lane[lane, c.SLOT], net.lane[lane, c.STORAGE]
+    s.veh[veh, c.MY_SLOT] = slot
+    slots = min(trips.vehicle[veh, c.SLOTS], storage)
     for place in range(slot, slot + slots):
-        ring[lanes[lane, RING] + place % storage] = NEVER
-    ls[lane, SLOT] = slot + slots
-    ls[lane, COUNT] += 1
-    first = ls[lane, HEAD] < 0
+        s.ring[net.lane[lane, c.RING] + place % storage] = c.NEVER
+    s.lane[lane, c.SLOT] = slot + slots
+    s.lane[lane, c.COUNT] += 1
+    first = s.lane[lane, c.HEAD] < 0
     if first:
-        ls[lane, HEAD] = veh
+        s.lane[lane, c.HEAD] = veh
     else:
-        vs[ls[lane, TAIL], NEXT] = veh
-    ls[lane, TAIL] = veh
-    return first
+        s.veh[s.lane[lane, c.TAIL], c.NEXT] = veh
+    s.lane[lane, c.TAIL] = veh
+    if first:
+        _schedule(net, plan, const, s, lane, now, now)
 
 
 @njit(inline="always", **FAST)
-def _remove_head(lanes, vehicles, ls, vs, ring, bucket, lane, now):
+def _remove_head(net, trips, s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
-    veh = ls[lane, HEAD]
-    ls[lane, HEAD] = vs[veh, NEXT]
-    ls[lane, COUNT] -= 1
-    storage, slot = lanes[lane, STORAGE], vs[veh, MY_SLOT]
-    for place in range(slot, slot + min(vehicles[veh, SLOTS], storage)):
-        ring[lanes[lane, RING] + place % storage] = now
-    waiting = ls[lane, WAITER]
-    ls[lane, WAITER] = -1
+    veh = s.lane[lane, c.HEAD]
+    s.lane[lane, c.HEAD] = s.veh[veh, c.NEXT]
+    s.lane[lane, c.COUNT] -= 1
+    storage, slot = net.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
+    for place in range(slot, slot + min(trips.vehicle[veh, c.SLOTS], storage)):
+        s.ring[net.lane[lane, c.RING] + place % storage] = now
+    waiting = s.lane[lane, c.WAITER]
+    s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
-        following = ls[waiting, WAITER_NEXT]
-        _push(ls, bucket, waiting, now + max(1, lanes[lane, WAVE]))
+        following = s.lane[waiting, c.WAITER_NEXT]
+        _push(s, waiting, now + max(1, net.lane[lane, c.WAVE]))
         waiting = following
 
 
 @njit(inline="always", **FAST)
-def _account(lanes, vehicles, vs, count_from, totals, log, n_log, veh, lane, leave, lost):
+def _account(net, trips, const, s, out, veh, lane, leave, lost):
     """Book the delay that a vehicle met on a lane it leaves (or stands on at the end)."""
-    delay = leave + lost - vs[veh, ENTER] - lanes[lane, FREE]
-    if vehicles[veh, DEPART] >= count_from:
-        totals[DELAY] += delay
-        if delay > lanes[lane, STOP]:
-            totals[STOPS] += 1
-    if log.shape[0]:
-        n = n_log[0]
-        n_log[0] = n + 1
-        log[n, LOG_VEH] = veh
-        log[n, LOG_LANE] = lane
-        log[n, LOG_CONN] = vs[veh, CONN]
-        log[n, LOG_ENTER] = vs[veh, ENTER]
-        log[n, LOG_ARRIVAL] = vs[veh, ARRIVAL]
-        log[n, LOG_LEAVE] = leave
-        log[n, LOG_DELAY] = delay
-        log[n, LOG_STEP] = vs[veh, STEP]
+    delay = leave + lost - s.veh[veh, c.ENTER] - net.lane[lane, c.FREE]
+    if trips.vehicle[veh, c.DEPART] >= const[c.COUNT_FROM]:
+        out.totals[c.DELAY] += delay
+        if delay > net.lane[lane, c.STOP]:
+            out.totals[c.STOPS] += 1
+    if out.log.shape[0]:
+        n = out.n_log[0]
+        out.n_log[0] = n + 1
+        out.log[n, c.LOG_VEH] = veh
+        out.log[n, c.LOG_LANE] = lane
+        out.log[n, c.LOG_CONN] = s.veh[veh, c.CONN]
+        out.log[n, c.LOG_ENTER] = s.veh[veh, c.ENTER]
+        out.log[n, c.LOG_ARRIVAL] = s.veh[veh, c.ARRIVAL]
+        out.log[n, c.LOG_LEAVE] = leave
+        out.log[n, c.LOG_DELAY] = delay
+        out.log[n, c.LOG_STEP] = s.veh[veh, c.STEP]
+
+
+@njit(inline="always", **FAST)
+def _join_gate(net, trips, s, veh, now):
+    """A vehicle is due: it queues at the gate of its first link."""
+    gate = net.lane.shape[0] + trips.vehicle[veh, c.LINK]
+    s.veh[veh, c.NEXT] = -1
+    s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
+    s.lane[gate, c.COUNT] += 1
+    if s.lane[gate, c.HEAD] < 0:
+        s.lane[gate, c.HEAD] = veh
+        _push(s, gate, now)
+    else:
+        s.veh[s.lane[gate, c.TAIL], c.NEXT] = veh
+    s.lane[gate, c.TAIL] = veh
+
+
+@njit(inline="always", **FAST)
+def _leave_gate(net, plan, trips, const, s, out, gate, now):
+    """The head of a gate tries to enter its link."""
+    veh = s.lane[gate, c.HEAD]
+    step, slots = s.veh[veh, c.STEP], trips.vehicle[veh, c.SLOTS]
+    q = _choose_lane(net, const, s, trips.route[step], trips.vehicle[veh, c.IS_BUS], slots, -1, now)
+    target = net.pair[q, c.PAIR_LANE]
+    room = max(_room_at(net, s, target, slots), s.lane[target, c.GATE_FREE])
+    if room >= c.NEVER:
+        _wait_for_room(s, gate, target, now)
+        return
+    if room > now:
+        _push(s, gate, room)
+        return
+    depart = trips.vehicle[veh, c.DEPART]
+    if depart >= const[c.COUNT_FROM]:
+        out.totals[c.DELAY] += now - depart + const[c.ENTRY_LOSS]
+        out.totals[c.GATE_DELAY] += now - depart
+    out.totals[c.ENTERED] += 1
+    s.lane[gate, c.HEAD] = s.veh[veh, c.NEXT]
+    s.lane[gate, c.COUNT] -= 1
+    s.lane[gate, c.BLOCKED_FROM] = -1
+    s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
+    following = s.lane[gate, c.HEAD]
+    if following >= 0:
+        _push(s, gate, max(now, trips.vehicle[following, c.DEPART]))
+    else:
+        s.lane[gate, c.EVENT] = c.NEVER
+    enter = now + const[c.ENTRY_LOSS]
+    _append(net, plan, trips, const, s, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, True)
+
+
+@njit(inline="always", **FAST)
+def _discharge(net, trips, const, s, lane, veh, conn, now, yields, stops_inside):
+    """A head passes the stop line: when the lane is free again; returns what it loses beyond the line. [ticks]"""
+    lost = 0
+    headway = const[c.REACTION] + (trips.vehicle[veh, c.LENGTH] * net.conn[conn, c.PACE] + 500) // 1000
+    if yields and not stops_inside:
+        headway = max(const[c.FOLLOW_UP], headway)
+    elif net.conn[conn, c.SIGNAL] >= 0 and now > s.veh[veh, c.ARRIVAL] + 5:
+        k = s.lane[lane, c.N_GREEN]
+        if k < c.N_START:  # (v − v0)²/(2 a v), still to be gained beyond the stop line
+            missing = max(0, net.conn[conn, c.SPEED] - const[c.REACHED0 + k])
+            lost = 10 * missing * missing // (2 * const[c.ACCEL] * max(net.conn[conn, c.SPEED], 1))
+        if k < const[c.N_EARLY]:
+            headway = max(headway, const[c.EARLY] if k > 0 else const[c.SECOND])
+        s.lane[lane, c.N_GREEN] = k + 1
+    s.lane[lane, c.FREE_AT] = now + headway
+    s.lane[lane, c.LAST_LEAVE] = now
+    s.lane[lane, c.LAST_CONN] = conn
+    return lost if stops_inside else lost + net.conn[conn, c.LOSS]
+
+
+@njit(inline="always", **FAST)
+def _leave_lane(net, plan, trips, const, s, out, lane, now):
+    """The head of a lane or waiting place tries to go on."""
+    veh = s.lane[lane, c.HEAD]
+    conn = s.veh[veh, c.CONN]
+    if conn < 0:  # the trip ends here
+        _account(net, trips, const, s, out, veh, lane, now, 0)
+        _remove_head(net, trips, s, lane, now)
+        out.totals[c.DONE] += 1
+        _schedule(net, plan, const, s, lane, now, now)
+        return
+    if now > s.lane[lane, c.WINDOW_END]:  # woken too late for its green
+        _schedule(net, plan, const, s, lane, now, now)
+        return
+    place = net.conn[conn, c.PLACE]
+    inside = place == lane
+    yields = net.conn[conn, c.FOE1] > net.conn[conn, c.FOE0] and (inside or s.lane[lane, c.LETTER] < c.PROTECTED)
+    stops_inside = place >= 0 and not inside and s.lane[place, c.COUNT] > 0
+    if yields and not stops_inside:
+        # whoever goes on past the place comes to the conflict later
+        extra = 0 if inside or place < 0 else net.lane[place, c.FREE] + const[c.REACTION]
+        clear = _foe_ahead(net, s, conn, now, extra)
+        if clear < c.NEVER and (inside or place < 0):
+            s.lane[lane, c.YIELDING] = 1
+            _schedule(net, plan, const, s, lane, now, clear)
+            return
+        stops_inside = clear < c.NEVER
+    s.lane[lane, c.YIELDING] = 0
+    blocker = net.lane[lane, c.BLOCKER]
+    if blocker >= 0 and s.lane[blocker, c.COUNT] > 0 and place != blocker:
+        _wait_for_room(s, lane, blocker, now)
+        return
+    # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
+    step, target, following = s.veh[veh, c.STEP], place, conn
+    slots = trips.vehicle[veh, c.SLOTS]
+    if not stops_inside:
+        step += 1
+        bus = trips.vehicle[veh, c.IS_BUS]
+        q = _choose_lane(net, const, s, trips.route[step], bus, slots, net.conn[conn, c.TO_MASK], now)
+        target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
+    room = _room_at(net, s, target, slots)
+    if room >= c.NEVER:
+        _wait_for_room(s, lane, target, now)
+        return
+    if room > now:
+        if s.lane[lane, c.BLOCKED_FROM] < 0:
+            s.lane[lane, c.BLOCKED_FROM] = now
+        _schedule(net, plan, const, s, lane, now, room)
+        return
+    if s.lane[lane, c.BLOCKED_FROM] >= 0:
+        out.totals[c.BLOCKED] += max(0, now - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM]))
+        s.lane[lane, c.BLOCKED_FROM] = -1
+    lost = _discharge(net, trips, const, s, lane, veh, conn, now, yields, stops_inside)
+    _account(net, trips, const, s, out, veh, lane, now, lost)
+    _remove_head(net, trips, s, lane, now)
+    cross = 0 if stops_inside else net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
+    enter = now + lost + cross
+    _append(net, plan, trips, const, s, veh, target, following, step, now, enter, not stops_inside)
+    _schedule(net, plan, const, s, lane, now, now)
 
 
 @njit(**FAST)
-def run(
-    lanes, conns, foes, pair_start, pairs, signals, windows, vehicles, route, dwell, const,
-    bucket, ls, vs, ring, totals, log, n_log,
-):  # fmt: skip
-    """Simulate [0, end) from an empty network; fills totals (N_TOTALS,) int64 and, where it has rows, the log."""
-    _reset(bucket, ls)
-    totals[:] = 0
-    n_log[0] = 0
-    n_lane, n_veh = lanes.shape[0], vehicles.shape[0]
+def run(net, plan, trips, const, s, out):
+    """Simulate [0, end) from an empty network; fills the totals and, where it has rows, the log."""
+    _reset(plan, s, out)
+    n_lane, n_veh = net.lane.shape[0], trips.vehicle.shape[0]
     due = 0
-    for now in range(const[END]):
-        while due < n_veh and vehicles[due, DEPART] <= now:
-            gate = n_lane + vehicles[due, LINK]
-            vs[due, NEXT] = -1
-            vs[due, STEP] = vehicles[due, ROUTE0]
-            ls[gate, COUNT] += 1
-            if ls[gate, HEAD] < 0:
-                ls[gate, HEAD] = due
-                _push(ls, bucket, gate, now)
-            else:
-                vs[ls[gate, TAIL], NEXT] = due
-            ls[gate, TAIL] = due
+    for now in range(const[c.END]):
+        while due < n_veh and trips.vehicle[due, c.DEPART] <= now:
+            _join_gate(net, trips, s, due, now)
             due += 1
-        while bucket[now] >= 0:
-            lane = bucket[now]
-            bucket[now] = ls[lane, BUCKET_NEXT]
-            veh = ls[lane, HEAD]
-            slots = vehicles[veh, SLOTS]
-            step = vs[veh, STEP]
-            at_gate = lane >= n_lane
-            conn, place, inside, must_yield, stop_inside, mask = -1, -1, False, False, False, -1
-            if not at_gate:
-                conn = vs[veh, CONN]
-                if conn < 0:  # the trip ends here
-                    _account(lanes, vehicles, vs, const[COUNT_FROM], totals, log, n_log, veh, lane, now, 0)
-                    _remove_head(lanes, vehicles, ls, vs, ring, bucket, lane, now)
-                    totals[DONE] += 1
-                    _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now)
-                    continue
-                if now > ls[lane, WINDOW_END]:  # woken too late for its green
-                    _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now)
-                    continue
-                place = conns[conn, PLACE]
-                inside = place == lane
-                must_yield = conns[conn, FOE1] > conns[conn, FOE0] and (inside or ls[lane, LETTER] < PROTECTED)
-                queue_inside = place >= 0 and not inside and ls[place, COUNT] > 0
-                if must_yield and not queue_inside:
-                    extra = 0 if inside or place < 0 else lanes[place, FREE] + const[REACTION]
-                    clear = _foe_ahead(conns, foes, ls, vs, conn, now, extra)
-                    if clear < NEVER and (inside or place < 0):
-                        ls[lane, YIELDING] = 1
-                        _schedule(conns, signals, windows, const, ls, vs, bucket, lane, clear)
-                        continue
-                    stop_inside = clear < NEVER
-                stop_inside = stop_inside or queue_inside
-                ls[lane, YIELDING] = 0
-                mask = conns[conn, TO_MASK]
-                blocker = lanes[lane, BLOCKER]
-                if blocker >= 0 and ls[blocker, COUNT] > 0 and place != blocker:
-                    _wait_for_room(ls, lane, blocker, now)
-                    continue
-            # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
-            if stop_inside:
-                target, next_conn = place, conn
+        while s.bucket[now] >= 0:
+            lane = s.bucket[now]
+            s.bucket[now] = s.lane[lane, c.BUCKET_NEXT]
+            if lane >= n_lane:
+                _leave_gate(net, plan, trips, const, s, out, lane, now)
             else:
-                if not at_gate:
-                    step += 1
-                q = _choose_lane(
-                    lanes, pair_start, pairs, const[LANE_CHANGE], ls, ring, route[step], vehicles[veh, IS_BUS], slots,
-                    mask, now
-                )  # fmt: skip
-                target, next_conn = pairs[q, PAIR_LANE], pairs[q, PAIR_CONN]
-            room = _room_at(lanes, ls, ring, target, slots)
-            if at_gate:
-                room = max(room, ls[target, GATE_FREE])
-            if room >= NEVER:
-                _wait_for_room(ls, lane, target, now)
-                continue
-            if room > now:
-                if ls[lane, BLOCKED_FROM] < 0:
-                    ls[lane, BLOCKED_FROM] = now
-                if at_gate:
-                    _push(ls, bucket, lane, room)
-                else:
-                    _schedule(conns, signals, windows, const, ls, vs, bucket, lane, room)
-                continue
-            # it goes
-            lost, cross = 0, 0
-            if at_gate:
-                lost = const[ENTRY_LOSS]
-                depart = vehicles[veh, DEPART]
-                if depart >= const[COUNT_FROM]:
-                    totals[DELAY] += now - depart + lost
-                    totals[GATE_DELAY] += now - depart
-                totals[ENTERED] += 1
-                ls[lane, HEAD] = vs[veh, NEXT]
-                ls[lane, COUNT] -= 1
-                ls[target, GATE_FREE] = now + const[ENTRY_HEADWAY]
-                following = ls[lane, HEAD]
-                if following >= 0:
-                    _push(ls, bucket, lane, max(now, vehicles[following, DEPART]))
-                else:
-                    ls[lane, EVENT] = NEVER
-            else:
-                if ls[lane, BLOCKED_FROM] >= 0:
-                    totals[BLOCKED] += max(0, now - max(ls[lane, BLOCKED_FROM], const[COUNT_FROM]))
-                headway = const[REACTION] + (vehicles[veh, LENGTH] * conns[conn, PACE] + 500) // 1000
-                if must_yield and not stop_inside:
-                    headway = max(const[FOLLOW_UP], headway)
-                elif conns[conn, SIGNAL] >= 0 and now > vs[veh, ARRIVAL] + 5:
-                    k = ls[lane, N_GREEN]
-                    if k < 8:
-                        lost = _start_loss(const[ACCEL], k, vehicles[veh, LENGTH], conns[conn, SPEED])
-                    if k < const[N_EARLY]:
-                        headway = max(headway, const[EARLY] if k > 0 else const[SECOND])
-                    ls[lane, N_GREEN] = k + 1
-                if not stop_inside:
-                    lost += conns[conn, LOSS]
-                    cross = conns[conn, PLACE_CROSS] if inside else conns[conn, CROSS]
-                ls[lane, FREE_AT] = now + headway
-                ls[lane, LAST_LEAVE] = now
-                ls[lane, LAST_CONN] = conn
-                _account(lanes, vehicles, vs, const[COUNT_FROM], totals, log, n_log, veh, lane, now, lost)
-                _remove_head(lanes, vehicles, ls, vs, ring, bucket, lane, now)
-            ls[lane, BLOCKED_FROM] = -1
-            vs[veh, STEP] = step
-            enter = now + lost + cross
-            arrival = enter + (lanes[target, DRIVE] * vehicles[veh, DRIVER] >> 10)
-            if dwell.shape[0] and not stop_inside:
-                arrival += dwell[step]
-            if _append(lanes, vehicles, ls, vs, ring, veh, target, next_conn, enter, arrival):
-                _schedule(conns, signals, windows, const, ls, vs, bucket, target, now)
-            if not at_gate:
-                _schedule(conns, signals, windows, const, ls, vs, bucket, lane, now)
-    _close(lanes, vehicles, ls, vs, const, totals, log, n_log)
+                _leave_lane(net, plan, trips, const, s, out, lane, now)
+    _close(net, trips, const, s, out)
 
 
 @njit(**FAST)
-def _reset(bucket, ls):
-    bucket[:] = -1
-    for lane in range(ls.shape[0]):
-        for field in range(N_LANE_STATE):
-            ls[lane, field] = 0
-        ls[lane, EVENT] = NEVER
-        ls[lane, WINDOW_END] = NEVER
-        ls[lane, HEAD] = -1
-        ls[lane, FREE_AT] = -NEVER
-        ls[lane, GATE_FREE] = -NEVER
-        ls[lane, LAST_ARRIVAL] = -NEVER
-        ls[lane, LAST_LEAVE] = -NEVER
-        ls[lane, LAST_CONN] = -1
-        ls[lane, GREEN_FROM] = -NEVER
-        ls[lane, WAITER] = -1
-        ls[lane, BLOCKED_FROM] = -1
+def _reset(plan, s, out):
+    out.totals[:] = 0
+    out.n_log[0] = 0
+    s.bucket[:] = -1
+    for lane in range(s.lane.shape[0]):
+        for field in range(c.N_LANE_STATE):
+            s.lane[lane, field] = 0
+        s.lane[lane, c.EVENT] = c.NEVER
+        s.lane[lane, c.WINDOW_END] = c.NEVER
+        s.lane[lane, c.HEAD] = -1
+        s.lane[lane, c.FREE_AT] = -c.NEVER
+        s.lane[lane, c.GATE_FREE] = -c.NEVER
+        s.lane[lane, c.LAST_ARRIVAL] = -c.NEVER
+        s.lane[lane, c.LAST_LEAVE] = -c.NEVER
+        s.lane[lane, c.LAST_CONN] = -1
+        s.lane[lane, c.GREEN_FROM] = -c.NEVER
+        s.lane[lane, c.WAITER] = -1
+        s.lane[lane, c.BLOCKED_FROM] = -1
+    for signal in range(plan.signal.shape[0]):
+        s.signal[signal, c.AT_WINDOW] = plan.signal[signal, c.WINDOW0]
+        s.signal[signal, c.AT_BASE] = plan.signal[signal, c.BASE]
 
 
 @njit(**FAST)
-def _close(lanes, vehicles, ls, vs, const, totals, log, n_log):
+def _close(net, trips, const, s, out):
     """Book what those still on the way have lost by the end."""
-    n_lane, end = lanes.shape[0], const[END]
+    n_lane, end = net.lane.shape[0], const[c.END]
     for lane in range(n_lane):
-        if ls[lane, BLOCKED_FROM] >= 0:
-            totals[BLOCKED] += end - max(ls[lane, BLOCKED_FROM], const[COUNT_FROM])
-        veh = ls[lane, HEAD]
+        if s.lane[lane, c.BLOCKED_FROM] >= 0:
+            out.totals[c.BLOCKED] += end - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM])
+        veh = s.lane[lane, c.HEAD]
         while veh >= 0:
-            if end > vs[veh, ENTER] + lanes[lane, FREE]:
-                _account(lanes, vehicles, vs, const[COUNT_FROM], totals, log, n_log, veh, lane, end, 0)
-            veh = vs[veh, NEXT]
-    for gate in range(n_lane, ls.shape[0]):
-        veh = ls[gate, HEAD]
+            if end > s.veh[veh, c.ENTER] + net.lane[lane, c.FREE]:
+                _account(net, trips, const, s, out, veh, lane, end, 0)
+            veh = s.veh[veh, c.NEXT]
+    for gate in range(n_lane, s.lane.shape[0]):
+        veh = s.lane[gate, c.HEAD]
         while veh >= 0:
-            if vehicles[veh, DEPART] >= const[COUNT_FROM]:
-                totals[DELAY] += end - vehicles[veh, DEPART]
-                totals[GATE_DELAY] += end - vehicles[veh, DEPART]
-            veh = vs[veh, NEXT]
+            if trips.vehicle[veh, c.DEPART] >= const[c.COUNT_FROM]:
+                out.totals[c.DELAY] += end - trips.vehicle[veh, c.DEPART]
+                out.totals[c.GATE_DELAY] += end - trips.vehicle[veh, c.DEPART]
+            veh = s.veh[veh, c.NEXT]

@@ -15,7 +15,7 @@ from network_data.errors import DemandError, PlanError
 from network_data.network import Connection, RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
-from sim import _kernels as k
+from sim import _tables as k
 from sim.parameters import SimParameters
 
 TICKS = 10
@@ -59,7 +59,7 @@ def _lane_row(length_m: float, speed_mps: float, bit: int, parameters: SimParame
     free_s = length_m / speed_mps
     stop_s = speed_mps / 2 * (1 / parameters.decel_mps2 + 1 / parameters.accel_mps2)
     storage = max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m - 1e-9))
-    row = [0] * 9
+    row = [0] * k.N_LANE
     row[k.BLOCKER] = -1
     row[k.BIT] = bit
     row[k.FREE] = ticks(free_s)
@@ -75,7 +75,7 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     speed = min(link_speed_mps, connection.speed_mps)
     right = connection.direction in "rR"
     paced = speed * (0.86 if right else 1.0)
-    row = [0] * 13
+    row = [0] * k.N_CONN
     row[k.CROSS] = ticks(connection.length_m / connection.speed_mps)
     row[k.PLACE_CROSS] = ticks((connection.length_m - connection.wait_m) / connection.speed_mps)
     slower = max(0.0, link_speed_mps - connection.speed_mps)
@@ -144,8 +144,8 @@ def compile_network(
         row[k.RING] = ring
         ring += row[k.STORAGE]
     arrays = k.NetworkArrays(
-        lane=_table(rows, 9),
-        conn=_table(conns, 13),
+        lane=_table(rows, k.N_LANE),
+        conn=_table(conns, k.N_CONN),
         foe=_table(foes, 3),
         pair_start=np.array(pair_start, np.int32),
         pair=_table(pairs, 3),
@@ -276,7 +276,8 @@ def compile_controller(compiled: CompiledNetwork, program: ControllerPlan, *, be
     windows: list[tuple[int, int, int, int, int]] = []
     for index in compiled.heads_of[program.controller_id]:
         mine = signal_windows(program, index)
-        rows.append((cycle, offset, len(windows), len(windows) + len(mine)))
+        # a window may reach over the end of its cycle, even by a whole one: begin two cycles before
+        rows.append((cycle, offset - 2 * cycle, len(windows), len(windows) + len(mine)))
         windows += mine
     return ControllerArrays(
         np.array(rows, np.int32).reshape(len(rows), 4), np.array(windows, np.int32).reshape(len(windows), 5)
@@ -386,7 +387,9 @@ def _pair_indices(
     return out, faults
 
 
-def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0.0) -> NDArray[np.int32]:
+def constants(
+    parameters: SimParameters, *, spacing_m: float, length_s: float, warmup_s: float = 0.0
+) -> NDArray[np.int32]:
     """The parameters as the kernel's row of constants, for a run of warmup_s + length_s; shape (N_CONST,)."""
     row = np.zeros(k.N_CONST, np.int32)
     row[k.REACTION] = ticks(parameters.reaction_headway_s)
@@ -402,6 +405,9 @@ def constants(parameters: SimParameters, *, length_s: float, warmup_s: float = 0
     row[k.LANE_CHANGE] = parameters.lane_change_veh
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
+    reached = [math.sqrt(2 * parameters.accel_mps2 * (1 + n * spacing_m)) for n in range(k.N_START)]
+    row[k.REACHED0 : k.REACHED0 + k.N_START] = [round(10 * v) for v in reached]
+    row[k.USE0 : k.USE0 + k.N_START] = [ticks(v * parameters.yellow_use_per_mps) for v in reached]
     return row
 
 
@@ -412,4 +418,5 @@ def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
         lane=np.empty((compiled.n_lane + len(compiled.gate_of), k.N_LANE_STATE), np.int32),
         veh=np.empty((n_veh, k.N_VEH_STATE), np.int32),
         ring=np.empty(compiled.n_ring, np.int32),
+        signal=np.empty((sum(map(len, compiled.heads_of.values())), k.N_SIGNAL_STATE), np.int32),
     )

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.trips import Trips
-from sim import _kernels as k
+from sim import _kernels
+from sim import _tables as k
 from sim.compile import (
     TICKS,
     CompiledNetwork,
@@ -89,7 +90,7 @@ class Simulator:
         spacing = float(np.mean(spacings)) if spacings else parameters.spacing_m
         self.compiled: CompiledNetwork = compile_network(network, parameters, spacing_m=spacing)
         self.begin_s, self.end_s, self.warmup_s = begin_s, end_s, warmup_s
-        self._constants = constants(parameters, length_s=end_s - begin_s, warmup_s=warmup_s)
+        self._constants = constants(parameters, spacing_m=spacing, length_s=end_s - begin_s, warmup_s=warmup_s)
         self._trips = [
             compile_trips(self.compiled, trips, begin_s=begin_s, warmup_s=warmup_s, seed=seed + n)
             for n, trips in enumerate(realizations)
@@ -131,9 +132,9 @@ class Simulator:
 
     def _one(self, job: tuple[k.PlanArrays, int]) -> Totals:
         plan, r = job
-        totals, nothing, n = np.zeros(k.N_TOTALS, np.int64), np.empty((0, k.N_LOG), np.int32), np.zeros(1, np.int64)
-        k.run(*self.compiled.arrays, *plan, *self._trips[r], self._constants, *self._state(), totals, nothing, n)
-        return self._totals(totals, r)
+        out = _results(0)
+        _kernels.run(self.compiled.arrays, plan, self._trips[r], self._constants, self._state(), out)
+        return self._totals(out.totals, r)
 
     def _totals(self, totals: NDArray[np.int64], r: int) -> Totals:
         return Totals(
@@ -148,7 +149,10 @@ class Simulator:
     def record(self, plan: TimingPlan, realization: int) -> tuple[Totals, Record]:
         """Run one plan on one realization and keep every passage of a lane."""
         trips = self._trips[realization]
-        totals, n = np.zeros(k.N_TOTALS, np.int64), np.zeros(1, np.int64)
-        log = np.empty((2 * len(trips.route) + 1, k.N_LOG), np.int32)
-        k.run(*self.compiled.arrays, *self.compile(plan), *trips, self._constants, *self._state(), totals, log, n)
-        return self._totals(totals, realization), Record(log[: int(n[0])])
+        out = _results(2 * len(trips.route) + 1)
+        _kernels.run(self.compiled.arrays, self.compile(plan), trips, self._constants, self._state(), out)
+        return self._totals(out.totals, realization), Record(out.log[: int(out.n_log[0])])
+
+
+def _results(n_rows: int) -> k.Results:
+    return k.Results(np.zeros(k.N_TOTALS, np.int64), np.empty((n_rows, k.N_LOG), np.int32), np.zeros(1, np.int64))

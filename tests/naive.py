@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isqrt
 from typing import Any
 
-from sim import _kernels as k
+from sim import _tables as k
 
 NEVER = 2_000_000_000
 STOP_AND_GO, PERMITTED, PROTECTED = 0, 1, 2
@@ -108,22 +107,25 @@ class Connection:
 
 @dataclass
 class Signal:
-    """Cycle, offset and windows (green from, to, yellow, mode, fresh) of a link index."""
+    """Cycle, begin of a cycle, and windows (green from, to, yellow, mode, fresh) of a link index."""
 
     cycle: int
-    offset: int
+    base: int
     windows: list[tuple[int, int, int, int, int]]
 
-    def next_pass(self, t: int, arrival: int, start_up: int, use: int) -> tuple[int, int, int, int]:
+    def next_pass(self, lane: Lane, t: int, arrival: int, use: int, const: dict[str, Any]) -> tuple[int, int, int, int]:
         """(when, end of that green with the yellow used, mode, start of that green), the earliest from t on."""
-        start = t - (t - self.offset) % self.cycle
+        start = t - (t - self.base) % self.cycle
         options = []
-        for lap in (-1, 0, 1, 2):
+        for lap in (-2, -1, 0, 1, 2):
             for a, b, yellow, mode, fresh in self.windows:
-                green, end = start + lap * self.cycle + a, start + lap * self.cycle + b + min(yellow, use)
+                green = start + lap * self.cycle + a
                 go = max(t, green)
-                if fresh and arrival < green + start_up:
-                    go = max(go, green + start_up)
+                if fresh and arrival < green + const["start_up"]:
+                    go = max(go, green + const["start_up"])
+                nth = lane.n_green if lane.green_start == green else 0
+                slow = go > arrival + 5 and nth < len(const["uses"])
+                end = start + lap * self.cycle + b + min(yellow, min(use, const["uses"][nth]) if slow else use)
                 if t <= go <= end:
                     options.append((go, green, end, mode))
         if not options:
@@ -144,7 +146,9 @@ class Simulation:
     """The queue simulation on the tables that the kernel reads."""
 
     def __init__(self, network: Any, plan: Any, trips: Any, const: Any) -> None:
-        self.const = {name: int(const[getattr(k, name.upper())]) for name in CONSTANTS}
+        self.const: dict[str, Any] = {name: int(const[getattr(k, name.upper())]) for name in CONSTANTS}
+        self.const["reached"] = const[k.REACHED0 : k.REACHED0 + k.N_START].tolist()
+        self.const["uses"] = const[k.USE0 : k.USE0 + k.N_START].tolist()
         self.end = self.const["end"]
         self._read_network(network, plan)
         self.route = trips.route.tolist()
@@ -219,9 +223,10 @@ class Simulation:
             if conn.signal is None:
                 t = max(t, arrival + conn.approach)
             else:
-                start_up = self.const["start_up"]
-                t, lane.green_end, lane.mode, green = conn.signal.next_pass(t, arrival, start_up, conn.use)
-                if lane.green_start != green:
+                t, lane.green_end, mode, green = conn.signal.next_pass(lane, t, arrival, conn.use, self.const)
+                if t < NEVER:
+                    lane.mode = mode
+                if t < NEVER and lane.green_start != green:
                     lane.green_start, lane.n_green = green, 0
                 if lane.mode == STOP_AND_GO:
                     t = max(t, arrival + self.const["stop_on_red"])
@@ -314,7 +319,7 @@ class Simulation:
         if yields and not waits_inside:
             headway = max(self.const["follow_up"], headway)
         elif conn.signal is not None and now > vehicle.arrival + 5:
-            lost = self._accelerating(lane.n_green, vehicle, conn) if lane.n_green < 8 else 0
+            lost = self._accelerating(lane.n_green, conn) if lane.n_green < len(self.const["reached"]) else 0
             if lane.n_green < self.const["n_early"]:
                 headway = max(headway, self.const["early" if lane.n_green else "second"])
             lane.n_green += 1
@@ -325,10 +330,10 @@ class Simulation:
         self._remove(lane, now)
         return lost
 
-    def _accelerating(self, nth: int, vehicle: Vehicle, conn: Connection) -> int:
+    def _accelerating(self, nth: int, conn: Connection) -> int:
         """What the nth of a queue loses by accelerating beyond the stop line."""
         v = conn.speed
-        reached = min(v, isqrt(2 * self.const["accel"] * (10 + nth * vehicle.length_dm)))
+        reached = min(v, self.const["reached"][nth])
         return 10 * (v - reached) ** 2 // (2 * self.const["accel"] * max(v, 1))
 
     def _until_clear(self, conn: Connection, t: int, extra: int) -> int | None:

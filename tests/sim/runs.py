@@ -15,7 +15,8 @@ import numpy as np
 from network_data.network import RoadNetwork
 from network_data.plans import OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
-from sim import _kernels as k
+from sim import _kernels
+from sim import _tables as k
 from sim.compile import TICKS, CompiledNetwork, compile_network, compile_plan, compile_trips, constants, new_state
 from sim.parameters import STREET, SimParameters
 from tests.builders import SPACING_M, field_plan
@@ -93,11 +94,11 @@ def run(
     compiled = compile_network(network, parameters, spacing_m=spacing_m)
     arrays = compile_plan(compiled, plan, begin_s=begin_s - warmup_s)
     table = compile_trips(compiled, vehicles, begin_s=begin_s, seed=seed, warmup_s=warmup_s)
-    const = constants(parameters, length_s=length_s, warmup_s=warmup_s)
+    const = constants(parameters, spacing_m=spacing_m, length_s=length_s, warmup_s=warmup_s)
     state = new_state(compiled, len(table.vehicle), int(const[k.END]))
     totals, n = np.zeros(k.N_TOTALS, np.int64), np.zeros(1, np.int64)
     log = np.empty((2 * len(table.route) + 1, k.N_LOG), np.int32)
-    k.run(*compiled.arrays, *arrays, *table, const, *state, totals, log, n)
+    _kernels.run(compiled.arrays, arrays, table, const, state, k.Results(totals, log, n))
     done = Run(
         totals=dict(zip(TOTALS, totals.tolist(), strict=True)),
         log=[Passage(*row) for row in log[: int(n[0])].tolist()],

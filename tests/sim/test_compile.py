@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from network_data.errors import DemandError, PlanError
 from network_data.plans import GREEN, OPEN, TimingPlan
-from sim import _kernels as k
+from sim import _tables as k
 from sim.compile import compile_network, compile_plan, compile_trips, mean_spacing_m, signal_windows, ticks
 from sim.parameters import STREET
 from tests.builders import V50_MPS, NetworkBuilder, crossing, field_plan, left_turn, program, road, trips, two_signals
@@ -62,7 +62,7 @@ def test_the_offset_is_the_clock_second_of_interval_0_from_the_begin() -> None:
     network = crossing()
     plan = TimingPlan(controllers={"c": program(((27, "Gr"), (3, "yr"), (27, "rG"), (3, "ry")), offset_s=10)})
     arrays = compile_plan(compile_network(network, STREET), plan, begin_s=7 * 3600 + 25)
-    assert arrays.signal[:, k.OFFSET].tolist() == [450, 450]
+    assert arrays.signal[:, k.BASE].tolist() == [450 - 2 * 600] * 2
     assert arrays.signal[:, k.CYCLE].tolist() == [600, 600]
 
 

@@ -13,7 +13,7 @@ import pytest
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.trips import Trips
-from sim import _kernels as k
+from sim import _tables as k
 from sim.compile import ticks
 from sim.parameters import STREET
 from tests.builders import (

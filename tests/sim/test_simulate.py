@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from network_data.plans import TimingPlan
-from sim import _kernels as k
+from sim import _tables as k
 from sim.parameters import STREET, SUMO
 from sim.simulate import Simulator
 from tests.builders import field_plan, left_turn, merge, program, road, trips, two_signals, with_offsets
