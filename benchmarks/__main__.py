@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a small selection that ends within 2 minutes")
     parser.add_argument("--only", metavar="CASE", help="one case only")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the rows")
+    parser.add_argument("--remake", action="store_true", help="make stored answers of outside programs that are missing")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the files of each case there")
     chosen = parser.parse_args(arguments)
     if chosen.name not in (*known, "all"):
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quick=chosen.quick,
         only=chosen.only,
         keep=chosen.keep,
+        remake=chosen.remake,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     code = DONE

@@ -65,20 +65,26 @@ class Run:
 
 
 class Answers:
-    """The answers of a case known so far: those stored and those in the working file."""
+    """The answers of a case known so far: those stored and those in the working file.
 
-    def __init__(self, case: FidelityCase, plans: dict[PlanKey, TimingPlan], *, anew: bool = False) -> None:
+    Answers to other plans, or under other routes, are counted as `refused` and not used.
+    """
+
+    def __init__(
+        self, case: FidelityCase, plans: dict[PlanKey, TimingPlan], *, anew: bool = False, stored_only: bool = False
+    ) -> None:
         self.case, self.plans = case, plans
         self.hashes = {key: plan_hash(plan) for key, plan in plans.items()}
         self.path = cache_folder() / f"answers_{case.name}.jsonl"
         self.known: dict[Run, Answer] = {}
         self.approaches: dict[Run, dict[str, tuple[float, float]]] = {}
+        self.refused = 0
         if anew:
             self.path.unlink(missing_ok=True)
             return
         for answer in read_answers(case.name):
             self._take(answer, {})
-        if self.path.is_file():
+        if self.path.is_file() and not stored_only:
             for line in self.path.read_text(encoding="utf-8").splitlines():
                 record = json.loads(line)
                 links = {link: (delay, veh) for link, delay, veh in record.pop("approaches")}
@@ -90,6 +96,8 @@ class Answers:
             run = Run(key, answer.model, answer.seed)
             self.known[run] = answer
             self.approaches[run] = links or self.approaches.get(run, {})
+        else:
+            self.refused += 1
 
     def ask(self, run: Run) -> Answer:
         """Run SUMO and write down what it says."""

@@ -50,11 +50,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a benchmark is to run: quickly (all of it within 2 minutes), one case only, keeping its files in a folder."""
+    """How a benchmark is to run: quickly (all of it within 2 minutes), one case only, keeping its files in a folder.
+
+    `remake` asks for what is stored between runs to be completed first, which may take hours.
+    """
 
     quick: bool = False
     only: str | None = None
     keep: Path | None = None
+    remake: bool = False
     say: Callable[[str], None] = field(default=print)
 
     def chosen(self, names: Sequence[str], quick_names: Sequence[str]) -> list[str]:
