@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a small selection that ends within 2 minutes")
     parser.add_argument("--only", metavar="CASE", help="one case only")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the rows")
-    parser.add_argument("--remake", action="store_true", help="make stored answers of outside programs that are missing")
+    parser.add_argument("--remake", action="store_true", help="make what is missing of the stored answers")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the files of each case there")
     chosen = parser.parse_args(arguments)
     if chosen.name not in (*known, "all"):

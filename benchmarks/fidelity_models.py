@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def approach_delays(simulator: Simulator, plan: TimingPlan) -> dict[str, float]:
     return {link: total / flow[link] for link, total in delay.items() if flow[link] > 0}
 
 
-def formula(name: str) -> Model:
+def formula(name: Literal["webster", "hcm"]) -> Model:
     """A closed form for every lane at every signal, summed over vehicles."""
 
     def model(case: FidelityCase, plans: Sequence[TimingPlan]) -> Prediction:
