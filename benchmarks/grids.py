@@ -1,13 +1,12 @@
-"""Street grids of any size, seeded: links, turns with waiting places and signals, as a road network made directly.
+"""Street grids of any size, seeded: streets, lanes, turns and fixed-time programs of their signals.
 
-Columns and rows of streets of three classes, 150-300 m apart: one lane that all turns share, two lanes shared with the
+Columns and rows of streets of three classes, 70-250 m apart: one lane that all turns share, two lanes shared with the
 turns, and three lanes with one for left turns only. Every crossing is a signal; left turns are permitted across
-oncoming traffic, waiting inside the junction. `benchmarks.grid_sumo` writes the same streets for SUMO.
+oncoming traffic, waiting inside the junction. `benchmarks.grid_sumo` makes networks of them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.controllers import Controller, SignalHead
-from network_data.network import Connection, Lane, Link, Node, RoadNetwork
 from network_data.plans import ControllerPlan, Interval
 
 LANES = {"local": ("rsl",), "collector": ("rs", "sl"), "arterial": ("rs", "s", "l")}
@@ -24,9 +21,6 @@ LANES = {"local": ("rsl",), "collector": ("rs", "sl"), "arterial": ("rs", "s", "
 SHARES = {"local": 0.35, "collector": 0.4, "arterial": 0.25}
 SPEED_MPS = {"local": 30 / 3.6, "collector": 50 / 3.6, "arterial": 50 / 3.6}
 SPACING_M = (70.0, 250.0)
-LANE_M, CORNER_M = 3.2, 4.0
-LATERAL_MPS2 = 5.5
-"""Lateral acceleration in turns; with the radius it gives their speed (netconvert's default). [m/s²]"""
 CYCLE_S, YELLOW_S, ALL_RED_S, LEFT_S = 90, 3, 1, 8
 LEGS = 4
 """East, north, west, south: legs of a junction, counter-clockwise."""
@@ -94,12 +88,6 @@ class Grid:
         here, there = self.node(i, j), self.node(*self.neighbour(leg, i, j))
         return f"{here}_{there}" if out else f"{there}_{here}"
 
-    def setback_m(self, leg: int, i: int, j: int) -> float:
-        """From the middle of a junction to the stop line of a leg; 0 at dead ends. [m]"""
-        if self.node(i, j) not in self.signals:
-            return 0.0
-        return LANE_M * len(self.lanes(leg + 1, i, j)) + CORNER_M
-
     def turns(self, i: int, j: int) -> Iterator[Turn]:
         """All ways over a junction: straight on lane to lane, right turns to the right lane, left turns to the left."""
         for leg in range(LEGS):
@@ -130,153 +118,6 @@ def make_grid(columns: int, rows: int, *, seed: int) -> Grid:
 def _even(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Shuffled numbers that fill (0, 1) evenly: grids of all sizes have the same mix of blocks and streets."""
     return (rng.permutation(n) + 0.5) / n
-
-
-def grid_network(grid: Grid) -> RoadNetwork:
-    """The grid as a road network with its programs."""
-    links = {link.id: link for link in _links(grid)}
-    nodes = {node.id: node for node in _nodes(grid)}
-    connections: list[Connection] = []
-    controllers = {}
-    for name, (i, j) in grid.signals.items():
-        first = len(connections)
-        connections += _connections(grid, name, i, j, first)
-        controllers[name] = _controller(grid, name, connections[first:], first)
-    return RoadNetwork(
-        nodes=nodes,
-        links=links,
-        connections=tuple(connections),
-        crossings=(),
-        controllers=controllers,
-        source=f"grid of {len(grid.ns)} × {len(grid.ew)} signals",
-    )
-
-
-def _nodes(grid: Grid) -> Iterator[Node]:
-    for i, x_m in enumerate(grid.x_m):
-        for j, y_m in enumerate(grid.y_m):
-            name = grid.node(i, j)
-            edge = i in (0, len(grid.ns) + 1), j in (0, len(grid.ew) + 1)
-            if not all(edge):
-                yield Node(id=name, kind="dead_end" if any(edge) else "traffic_light", x_m=x_m, y_m=y_m)
-
-
-def _links(grid: Grid) -> Iterator[Link]:
-    for i, j in grid.signals.values():
-        for leg in range(LEGS):
-            yield _link(grid, grid.link(leg, i, j), leg, grid.neighbour(leg, i, j), (i, j))
-            away = grid.neighbour(leg, i, j)
-            if grid.node(*away) not in grid.signals:
-                yield _link(grid, grid.link(leg, i, j, out=True), leg, (i, j), away)
-
-
-def _link(grid: Grid, name: str, leg: int, a: tuple[int, int], b: tuple[int, int]) -> Link:
-    start, end = ((grid.x_m[i], grid.y_m[j]) for i, j in (a, b))
-    length_m = math.dist(start, end) - grid.setback_m(leg, *a) - grid.setback_m(leg, *b)
-    inner = b if grid.node(*b) in grid.signals else a
-    street = grid.street(leg, *inner)
-    lanes = tuple(
-        Lane(index=n, length_m=round(length_m, 2), speed_mps=SPEED_MPS[street], width_m=LANE_M, kind="general")
-        for n in range(len(LANES[street]))
-    )
-    return Link(
-        id=name, from_node=grid.node(*a), to_node=grid.node(*b), lanes=lanes, name="", priority=1, shape=(start, end)
-    )
-
-
-def _way(grid: Grid, turn: Turn, i: int, j: int) -> tuple[float, float, float, float]:
-    """Length, speed, room before the waiting place, and where the way has left the straight one by 2.5 m."""
-    limit = SPEED_MPS[grid.street(turn.leg, i, j)]
-    before, across = grid.setback_m(turn.leg, i, j), grid.setback_m(turn.exit_leg, i, j)
-    if turn.turn == "s":
-        return 2 * before, limit, 0.0, 0.0
-    n_in, n_out = len(grid.lanes(turn.leg, i, j)), len(grid.lanes(turn.exit_leg, i, j))
-    from_middle = LANE_M * (n_in - turn.lane - 0.5)  # of the lane it comes from, and of the one it goes to
-    to_middle = LANE_M * (n_out - turn.to_lane - 0.5)
-    sign = 1 if turn.turn == "l" else -1
-    a, b = before + sign * to_middle, across + sign * from_middle
-    length_m = math.pi / 2 * math.sqrt((a * a + b * b) / 2)
-    speed = min(limit, math.sqrt(LATERAL_MPS2 * min(a, b)))
-    if turn.turn == "r":
-        return length_m, speed, 0.0, 0.0
-    radius = min(a, b)
-    return length_m, speed, 0.4 * length_m, radius * math.acos(max(0.0, 1 - 2.5 / radius))
-
-
-def _connections(grid: Grid, name: str, i: int, j: int, first: int) -> list[Connection]:
-    turns = list(grid.turns(i, j))
-    out = []
-    for index, turn in enumerate(turns):
-        length_m, speed, wait_m, detach = _way(grid, turn, i, j)
-        here, there = grid.link(turn.leg, i, j), grid.link(turn.exit_leg, i, j, out=True)
-        yields = tuple(first + n for n, other in enumerate(turns) if gives_way(turn, other))
-        out.append(
-            Connection(
-                movement_id=f"{here}>{there}",
-                node_id=name,
-                from_link=here,
-                from_lane=turn.lane,
-                to_link=there,
-                to_lane=turn.to_lane,
-                direction=turn.turn,
-                length_m=round(length_m, 2),
-                speed_mps=round(speed, 2),
-                wait_m=round(wait_m, 2),
-                detach_m=round(detach, 2),
-                kind="general",
-                right_of_way="o" if turn.turn == "l" else "O",
-                controller_id=name,
-                link_index=index,
-                yields_to=yields,
-                conflicts=tuple(first + n for n, other in enumerate(turns) if in_conflict(turn, other)),
-                yields_to_crossings=(),
-            )
-        )
-    return out
-
-
-def in_conflict(turn: Turn, other: Turn) -> bool:
-    """Whether two ways over a junction cross or merge."""
-    if turn.leg == other.leg:
-        return False
-    if turn.exit_leg == other.exit_leg:
-        return turn.to_lane == other.to_lane
-    if "r" in (turn.turn, other.turn):
-        return False
-    if (turn.leg - other.leg) % 2:
-        return True  # both cross the middle
-    return {turn.turn, other.turn} == {"s", "l"}
-
-
-def gives_way(turn: Turn, other: Turn) -> bool:
-    """Whether a way gives way to another while both are green: left turns to oncoming traffic."""
-    return turn.turn == "l" and (turn.leg - other.leg) % LEGS == 2 and other.turn != "l" and in_conflict(turn, other)
-
-
-def _controller(grid: Grid, name: str, connections: list[Connection], first: int) -> Controller:
-    pairs = {(c.link_index or 0, n - first) for c in connections for n in c.conflicts}
-    yields = {(c.link_index or 0, n - first) for c in connections for n in c.yields_to}
-    heads = tuple(
-        SignalHead(
-            index=n,
-            kind="vehicle",
-            connections=(first + n,),
-            movement_ids=(c.movement_id,),
-            crossing_ids=(),
-            text=c.movement_id,
-        )
-        for n, c in enumerate(connections)
-    )
-    i, j = grid.signals[name]
-    turns = [(turn.leg, turn.turn) for turn in grid.turns(i, j)]
-    return Controller(
-        id=name,
-        node_ids=(name,),
-        heads=heads,
-        conflicts=frozenset((a, b) for a, b in pairs if a < b),
-        yields=frozenset(yields),
-        programs=(program(grid, name, turns),),
-    )
 
 
 def green_s(grid: Grid, i: int, j: int) -> dict[str, float]:
