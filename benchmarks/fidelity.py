@@ -124,7 +124,8 @@ class Stored:
 
     def ceiling(self, family: str) -> Score | None:
         """SUMO's seeds 4-6 as a model of its seeds 1-3, on the plans that have both."""
-        both = [key for key in self.members[family] if self.answers.mean_s(key, CEILING_SEEDS) is not None]
+        asked = {key: self.answers.seeds(key, CEILING_SEEDS) for key in self.members[family]}
+        both = [key for key, a in asked.items() if len(a) == len(CEILING_SEEDS) and not any(x.locked for x in a)]
         return score(self.sumo_s(both, CEILING_SEEDS), self.sumo_s(both)) if both else None
 
     def meso(self, keys: Sequence[PlanKey]) -> Prediction | None:

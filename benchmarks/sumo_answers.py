@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
+import math
 import resource
 import tempfile
 import time
@@ -35,7 +37,7 @@ from network_data.errors import InputError
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.plans import TimingPlan
 
-N_PLANS = 40
+N_PLANS, BLOCK = 40, 10
 N_NEAR_DRAWN = 60
 """Plans near the good one are drawn anew where SUMO's delay lies outside the spread allowed; so many at most."""
 SPREAD = 0.25
@@ -189,19 +191,21 @@ def draw_plans(case: FidelityCase, good: TimingPlan) -> dict[PlanKey, TimingPlan
     return out
 
 
-def wanted(answers: Answers, seeds: Sequence[int], limit: int = N_PLANS) -> Iterator[Run]:
-    """The runs of a case in turn: good and field, then a plan of each family after the other.
+def wanted(answers: Answers, block: int) -> Iterator[Run]:
+    """The runs of a case with the first seeds, one block of plans: good and field, then both families in turn.
 
-    A plan in which one seed locked is not asked about again; near ones beyond the spread are followed by others.
+    A plan in which one seed locked is not asked about again; near ones that do not count are followed by others in the
+    last block.
     """
     for family in ("good", "field"):
-        yield from _seeds(answers, PlanKey(family, 0), seeds)
-    for i in range(limit):
+        yield from _seeds(answers, PlanKey(family, 0), SEEDS)
+    for i in range(block * BLOCK, min((block + 1) * BLOCK, N_PLANS)):
         for family in ("near", "random"):
-            yield from _seeds(answers, PlanKey(family, i), seeds)
-    for i in range(limit, N_NEAR_DRAWN):
-        if limit == N_PLANS and len(near_plans(answers)) < N_PLANS:
-            yield from _seeds(answers, PlanKey("near", i), seeds)
+            yield from _seeds(answers, PlanKey(family, i), SEEDS)
+    if (block + 1) * BLOCK >= N_PLANS:
+        for i in range(N_PLANS, N_NEAR_DRAWN):
+            if len(near_plans(answers)) < N_PLANS:
+                yield from _seeds(answers, PlanKey("near", i), SEEDS)
 
 
 def _seeds(answers: Answers, key: PlanKey, seeds: Sequence[int]) -> Iterator[Run]:
@@ -221,17 +225,25 @@ def near_plans(answers: Answers) -> list[PlanKey]:
     return [key for key, delay in delays.items() if delay <= most][:N_PLANS]
 
 
+def counted(answers: Answers) -> Iterator[PlanKey]:
+    """The plans of both families that count, in turn."""
+    random = [key for i in range(N_PLANS) if not answers.locked(key := PlanKey("random", i))]
+    for pair in itertools.zip_longest(near_plans(answers), random):
+        yield from (key for key in pair if key is not None)
+
+
 def jobs(known: Iterable[Answers]) -> Iterator[tuple[Answers, Run]]:
-    """Everything to be asked, the most needed first."""
+    """Everything to be asked, the most needed first: block by block, so that all cases grow together."""
     all_of = list(known)
+    for block in range(math.ceil(N_PLANS / BLOCK)):
+        for answers in all_of:
+            yield from ((answers, run) for run in wanted(answers, block))
     for answers in all_of:
-        yield from ((answers, run) for run in wanted(answers, SEEDS))
+        most = 2 * CEILING_PLANS.get(answers.case.name, N_PLANS)
+        for key in itertools.islice(counted(answers), most):
+            yield from ((answers, Run(key, "micro", seed)) for seed in CEILING_SEEDS)
     for answers in all_of:
-        limit = CEILING_PLANS.get(answers.case.name, N_PLANS)
-        yield from ((answers, run) for run in wanted(answers, CEILING_SEEDS, limit))
-    for answers in all_of:
-        counted = [PlanKey("random", i) for i in range(N_PLANS)] + near_plans(answers)
-        yield from ((answers, Run(key, "meso", MESO_SEED)) for key in counted if not answers.locked(key))
+        yield from ((answers, Run(key, "meso", MESO_SEED)) for key in counted(answers))
 
 
 def remake(names: Sequence[str], say: Callable[[str], None], *, anew: bool = False) -> None:
@@ -253,15 +265,15 @@ def remake(names: Sequence[str], say: Callable[[str], None], *, anew: bool = Fal
             plans = draw_plans(case, plans[PlanKey("good", 0)])
             write_plans(name, plans)
         known.append(Answers(case, plans, anew=anew))
-    before: Answers | None = None
-    began_s = time.monotonic()
+    began_s, last = time.monotonic(), known[0]
     for answers, run in jobs(known):
-        if before is not None and answers is not before:
-            before.store()
-            say(f"{before.case.name}: stored, {len(before.known)} answers ({time.monotonic() - began_s:.0f} s)")
-        before = answers
-        if run not in answers.known:
-            answers.ask(run)
+        if run in answers.known:
+            continue
+        if answers is not last:
+            last.store()
+            say(f"{last.case.name}: {len(last.known)} answers ({time.monotonic() - began_s:.0f} s)")
+            last = answers
+        answers.ask(run)
     for answers in known:
         answers.store()
 
