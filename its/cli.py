@@ -172,6 +172,7 @@ def simulate(
     begin: Begin = None,
     end: End = None,
     days: Days = DEFAULT_DAYS,
+    settings: SettingsFile = None,
     warmup: Annotated[
         float, typer.Option(min=0, metavar="S", callback=finite, help="Seconds simulated before --begin.")
     ] = 0.0,
@@ -184,6 +185,7 @@ def simulate(
         network=network,
         source=_source(detectors, counts, turns, routes, begin, end, days, or_routes=True),
         plans=plans,
+        settings=settings,
         warmup_s=warmup,
         seed=seed,
         realizations=realizations,

@@ -57,6 +57,7 @@ class SimulateRequest:
     network: Path
     source: DemandSource
     plans: Path | None = None
+    settings: Path | None = None
     warmup_s: float = 0.0
     seed: int = 0
     realizations: int = 4

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from its.console import Console, format_table
+from its.console import Console
 from its.inputs import load_demand, load_field_plan, load_network
 from its.measures_json import measures_json
+from its.measures_text import measures_text
+from its.people import people_of
 from its.requests import SimulateRequest
 from network_data.formats.sumo_routes import read_routes
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.settings import Settings, load_settings
 from network_data.trips import Trips
-from sim.measures import Measures, measure
+from sim.measures import measure
 from sim.parameters import STREET, SUMO
 from sim.simulate import Simulator
 from sim.trips import draw_trips
@@ -25,6 +28,8 @@ def simulate_job(request: SimulateRequest) -> int:
     with console.stage("read"):
         network = load_network(request.network)
         plan = load_field_plan(request.plans, network)
+        settings = load_settings(request.settings) if request.settings is not None else Settings()
+        people = people_of(settings, network)
     with console.stage("demand"):
         trips, begin_s, end_s = _trips(request, network, plan)
     with console.stage("simulate"):
@@ -38,12 +43,12 @@ def simulate_job(request: SimulateRequest) -> int:
             seed=request.seed,
             parameters=parameters,
         )
-        measures = measure(simulator, plan)
+        measures = measure(simulator, plan, people=people)
     if request.as_json:
         reading = {"controllers": "fixed time", "realizations": len(trips), "begin_s": begin_s, "end_s": end_s}
         print(json.dumps({**measures_json(measures), "simulated": reading}, indent=1))
     else:
-        _print(measures)
+        print(measures_text(measures))
     return 0
 
 
@@ -65,13 +70,3 @@ def _trips(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -> 
         for n in range(max(request.realizations, len(scenarios)))
     ]
     return drawn, loaded.begin_s, loaded.end_s
-
-
-def _print(measures: Measures) -> None:
-    header = ("", "veh", "delay s/veh", "± s", "stops/veh", "queue max", "spillback s")
-    rows = [
-        (name, f"{a.veh:.0f}", f"{a.delay_s_per_veh:.1f}", f"{a.delay_se_s:.1f}", f"{a.stops_per_veh:.2f}",
-         f"{a.queue_max_veh:.1f}", f"{a.spillback_s:.0f}")
-        for name, a in [("network", measures.network), *measures.signals.items()]
-    ]  # fmt: skip
-    print(format_table(header, rows))

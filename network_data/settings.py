@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -50,6 +50,14 @@ class Objective(_Section):
     pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of mean wait at a crossing")
 
 
+class People(_Section):
+    """How many people a vehicle stands for, and who walks: for the delay of persons."""
+
+    car_persons: float = Field(1.5, gt=0, le=9, description="US National Household Travel Survey 2001, table A-15")
+    bus_persons: float = Field(30.0, gt=0, le=300, description="an assumption; give the operator's own")
+    pedestrians_ph: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="per crossing, by its id")
+
+
 class Search(_Section):
     """Effort of the search."""
 
@@ -64,6 +72,7 @@ class Settings(_Section):
     rules: Rules = Rules()
     change: Change = Change()
     objective: Objective = Objective()
+    people: People = People()
     search: Search = Search()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +18,20 @@ from its.report.timing import bar_diagram, bar_rows
 from network_data.network import Movement
 from network_data.plans import BarrierGroup, ControllerPlan
 from sim.measures import AreaMeasures, Measures, MovementMeasures
+from sim.service import HCM_BOUNDS_S, hcm_level
 
-LOS_UP_TO_S = (("A", 10.0), ("B", 20.0), ("C", 35.0), ("D", 55.0), ("E", 80.0))
-"""Level of service by control delay, HCM 6th edition, exhibit 19-8; F beyond, and wherever v/c is above 1. [s/veh]"""
+LOS_UP_TO_S = tuple((letter, bound_s) for letter, bound_s in HCM_BOUNDS_S.items() if math.isfinite(bound_s))
+"""Level of service by control delay, as the HCM has it; F beyond, and wherever v/c is above 1. [s/veh]"""
 LEAST_FLOW_VPH = 0.5
 LEAST_CHANGE_VEH_S = 1.0
+MOST_LOAD = 99.0
+"""Stands for the infinite v/c of a movement that nobody could make. [-]"""
 MOST_CHANGES = 14
 
 
 @dataclass(frozen=True, slots=True)
 class MovementCell:
-    """A movement under one plan. `queue_veh` is the 95th percentile on its fullest lane."""
+    """A movement under one plan. `queue_veh` is the 95th percentile of the back of queue on its fullest lane."""
 
     flow_vph: float
     v_over_c: float | None
@@ -39,7 +43,7 @@ class MovementCell:
 
 @dataclass(frozen=True, slots=True)
 class MovementRow:
-    """A row of the movement table; `storage_veh` is the room of one of its lanes."""
+    """A row of the movement table; `storage_veh` is the room of its fullest lane."""
 
     label: str
     movement_id: str
@@ -85,9 +89,7 @@ class SignalView:
 
 def level_of_service(delay_s_per_veh: float, v_over_c: float | None) -> str:
     """Letter of the level of service."""
-    if v_over_c is not None and v_over_c > 1:
-        return "F"
-    return next((letter for letter, up_to_s in LOS_UP_TO_S if delay_s_per_veh <= up_to_s), "F")
+    return hcm_level(max(0.0, delay_s_per_veh), None if v_over_c is None else min(v_over_c, MOST_LOAD))
 
 
 def signal_views(data: ReportData, names: Names) -> list[SignalView]:
@@ -145,7 +147,7 @@ def _movement_row(
 ) -> MovementRow:
     lanes = len({data.network.connections[i].from_lane for i in movement.connections})
     measured = data.before.movements.get(movement.id) or data.after.movements.get(movement.id)
-    storage_veh = measured.storage_veh / lanes if measured is not None else 0.0
+    storage_veh = measured.storage_veh if measured is not None else 0.0
     return MovementRow(
         label=names.movement(movement.id),
         movement_id=movement.id,
@@ -160,7 +162,7 @@ def _movement_row(
 
 def _cell(measures: Measures, movement_id: str, storage_veh: float) -> MovementCell | None:
     measured = measures.movements.get(movement_id)
-    if measured is None or measured.flow_vph < LEAST_FLOW_VPH:
+    if measured is None or measured.demand_vph < LEAST_FLOW_VPH:
         return None
     return MovementCell(
         flow_vph=measured.flow_vph,
@@ -189,7 +191,7 @@ def changes_of(data: ReportData, names: Names, controller_id: str | None = None)
 
 def _veh_s(measured: MovementMeasures | None) -> float:
     """Delay of all vehicles of an hour. [veh·s/h]"""
-    return measured.flow_vph * measured.delay_s_per_veh if measured is not None else 0.0
+    return measured.demand_vph * measured.delay_s_per_veh if measured is not None else 0.0
 
 
 def _most(changes: list[Change]) -> list[Change]:

@@ -15,7 +15,12 @@ STEPS = ("field plan", "offsets", "splits", "cycle", "stages")
 def area(delay_s: float) -> AreaMeasures:
     """A signal or network with this delay."""
     return AreaMeasures(
-        veh=1200.0, delay_s_per_veh=delay_s, delay_se_s=0.5, stops_per_veh=0.8, queue_max_veh=9.0, spillback_s=0.0
+        veh=1200.0,
+        delay_s_per_veh=delay_s,
+        stops_per_veh=0.8,
+        queue_max_veh=9.0,
+        spillback_s=0.0,
+        se={"delay_s_per_veh": 0.5},
     )
 
 
@@ -25,6 +30,7 @@ def measures(network: RoadNetwork, plan: TimingPlan, delay_s: float, **odd: Any)
     for n, movement in enumerate(network.movements.values()):
         figures: dict[str, Any] = {
             "flow_vph": 100.0 + 10 * n,
+            "demand_vph": 100.0 + 10 * n,
             "delay_s_per_veh": delay_s,
             "v_over_c": 0.5,
             "queue_p95_veh": 3.0,
@@ -35,12 +41,21 @@ def measures(network: RoadNetwork, plan: TimingPlan, delay_s: float, **odd: Any)
             to_link=movement.to_link,
             controller_id=movement.controller_id,
             links=movement.link_indices,
-            delay_se_s=0.1,
+            bus_delay_s_per_veh=None,
+            person_delay_s=delay_s,
             stops_per_veh=0.7,
+            travel_time_s=delay_s + 20.0,
+            capacity_vph=400.0,
             queue_mean_veh=1.0,
             queue_max_veh=6.0,
             storage_veh=12,
+            spillback_s=0.0,
             on_green=0.4,
+            fuel_l=3.0,
+            co2_kg=7.0,
+            los_hcm="C",
+            los_khcm="B",
+            se={"delay_s_per_veh": 0.1},
             **(figures | odd if n == 0 else figures),
         )
     return Measures(

@@ -55,16 +55,69 @@ def test_movements_are_those_of_the_network(counted: dict[str, Any], district: R
         assert tuple(found["links"]) == movement.link_indices
         assert found["flow_vph"] >= 0
         assert found["delay_s_per_veh"] > -0.5  # some drive faster than the limit, times are tenths of seconds
-        assert 0 <= found["queue_p95_veh"] <= found["queue_max_veh"]
+        assert 0 <= found["queue_p95_veh"] <= found["queue_max_veh"] <= found["storage_veh"]
+        assert found["storage_use"] == pytest.approx(found["queue_max_veh"] / found["storage_veh"], abs=1e-4)
         assert (found["v_over_c"] is None) == (movement.controller_id is None)
 
 
-def test_what_passed_at_a_signal_are_the_flows_of_its_movements(counted: dict[str, Any]) -> None:
-    """Vehicles of a signal add up from its movements: 15 minutes of their hourly flows."""
+def test_who_came_to_a_signal_are_those_of_its_movements(counted: dict[str, Any]) -> None:
+    """Vehicles of a signal add up from its movements and from its lane groups; whoever passed had come."""
     for name, signal in counted["signals"].items():
-        flow_vph = sum(m["flow_vph"] for m in counted["movements"] if m["controller"] == name)
-        # flows are rounded to 0.01 per hour, the vehicles to 0.01
-        assert signal["veh"] == pytest.approx(flow_vph / 4, abs=0.06)
+        for part in ("movements", "lane_groups"):
+            mine = [m for m in counted[part] if m["controller"] == name]
+            # flows are rounded to 0.01 per hour, the vehicles to 0.01
+            assert signal["veh"] == pytest.approx(sum(m["demand_vph"] for m in mine) / 4, abs=0.06)
+            assert all(m["flow_vph"] <= m["demand_vph"] for m in mine)
+        assert signal["fuel_l"] == pytest.approx(sum(m["fuel_l"] for m in mine), abs=0.05)
+
+
+def test_every_figure_has_its_standard_error(counted: dict[str, Any]) -> None:
+    """Of four realizations all errors are known; a figure that follows from others names none."""
+    for part in ("movements", "lane_groups"):
+        for row in counted[part]:
+            told = {"flow_vph", "demand_vph", "delay_s_per_veh", "stops_per_veh", "travel_time_s", "queue_mean_veh",
+                    "queue_p95_veh", "queue_max_veh", "spillback_s", "fuel_l", "person_delay_s"}  # fmt: skip
+            assert set(row["se"]) >= told | ({"v_over_c", "on_green"} if row["v_over_c"] is not None else set())
+            assert all(row["se"][name] >= 0 for name in told)
+    assert all(
+        error >= 0 for area in (counted["network"], *counted["signals"].values()) for error in area["se"].values()
+    )
+
+
+def test_levels_of_service_belong_to_the_delays(counted: dict[str, Any]) -> None:
+    """Letters of both manuals at every signal and its movements; without a signal none."""
+    for row in (*counted["signals"].values(), *counted["lane_groups"], *counted["movements"]):
+        if row["v_over_c"] is None:
+            assert row["los_hcm"] is row["los_khcm"] is None
+        else:
+            assert row["los_hcm"] == "F" or row["delay_s_per_veh"] <= 80
+            assert (row["los_khcm"] == "A") == (row["delay_s_per_veh"] <= 15)
+
+
+def test_buses_and_people(tmp_path: Path, counted: dict[str, Any]) -> None:
+    """Cars alone: a person's delay is a vehicle's; the settings say how many people sit in one."""
+    assert set(counted["classes"]) == {"car"}
+    network = counted["network"]
+    assert network["bus_delay_s_per_veh"] is None
+    assert network["persons"] == pytest.approx(1.5 * network["veh"], abs=0.1)
+    assert network["person_delay_s"] == pytest.approx(network["delay_s_per_veh"], rel=0.01)
+    path = tmp_path / "s.toml"
+    path.write_text("[people]\ncar_persons = 2.0\n", encoding="utf-8")
+    fuller = simulated(*COUNTED, "--settings", path)
+    assert fuller["network"]["persons"] == pytest.approx(2 * network["veh"], abs=0.1)
+    for then, now in zip(counted["movements"], fuller["movements"], strict=True):
+        assert then["delay_s_per_veh"] == now["delay_s_per_veh"]
+        assert then["person_delay_s"] == pytest.approx(now["person_delay_s"], abs=0.0011)
+
+
+def test_pedestrians_at_crossings_that_are_not_there(tmp_path: Path) -> None:
+    """Every one of them is named."""
+    path = tmp_path / "s.toml"
+    path.write_text('[people.pedestrians_ph]\n"x:a:0" = 100\n"x:b:0" = 50\n', encoding="utf-8")
+    result = its("simulate", NETWORK, *COUNTED, "--settings", path)
+    assert result.exit_code == 2
+    assert "x:a:0" in result.stderr
+    assert "x:b:0" in result.stderr
 
 
 def test_a_seed_fixes_the_numbers(counted: dict[str, Any]) -> None:
@@ -84,7 +137,8 @@ def test_realizations_are_the_draws(counted: dict[str, Any]) -> None:
     assert counted["network"]["delay_se_s"] > 0
     one = simulated(*COUNTED, "--realizations", "1")
     assert one["simulated"]["realizations"] == 1
-    assert one["network"]["delay_se_s"] == 0
+    assert one["network"]["delay_se_s"] is None
+    assert all(error is None for m in one["movements"] for error in m["se"].values())
     assert one["network"]["veh"] == round(one["network"]["veh"])
 
 
@@ -94,6 +148,7 @@ def test_a_warm_up_fills_the_streets() -> None:
     assert full["network"]["veh"] == empty["network"]["veh"]
     assert full["network"]["delay_s_per_veh"] > empty["network"]["delay_s_per_veh"]
     assert sum(m["flow_vph"] for m in full["movements"]) > sum(m["flow_vph"] for m in empty["movements"])
+    assert full["network"]["travel_time_s"] > empty["network"]["travel_time_s"]
 
 
 def test_routes_are_driven_vehicle_by_vehicle() -> None:
@@ -123,10 +178,17 @@ def test_a_plan_is_simulated_in_place_of_the_networks(job: Job, counted: dict[st
 
 
 def test_the_table_shows_what_the_json_says(counted: dict[str, Any]) -> None:
-    """Without --json one row for the network and one per signal."""
+    """Without --json one row for the network and one per signal, then lane groups and people."""
     result = its("simulate", NETWORK, *COUNTED)
     assert result.exit_code == 0
-    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines()[2:]}
+    first, groups, crossings, people = result.stdout.strip().split("\n\n")
+    rows = {line.split()[0]: line.split()[1:] for line in first.splitlines()[2:]}
+    assert len(groups.splitlines()) == min(20, sum(g["demand_vph"] > 0 for g in counted["lane_groups"])) + 3
+    for line in crossings.splitlines()[2:22]:
+        name, _, walk, wait, *_ = line.split()
+        assert float(walk) == pytest.approx(counted["crossings"][name]["walk_s"], abs=0.5)
+        assert float(wait) == pytest.approx(counted["crossings"][name]["wait_mean_s"], abs=0.051)
+    assert "VT-Micro" in people
     areas = {"network": counted["network"], **counted["signals"]}
     assert list(rows) == list(areas)
     for name, area in areas.items():

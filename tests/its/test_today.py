@@ -20,7 +20,7 @@ from tests.builders import demand, single_approach
 NETWORK = single_approach(length_m=500.0)
 LATE = Detector(id="late", link_id="in", lane=0, pos_m=498.0, kind="stopbar")
 EARLY = Detector(id="early", link_id="in", lane=0, pos_m=20.0, kind="advance")
-NOTHING = AreaMeasures(veh=0, delay_s_per_veh=0, delay_se_s=0, stops_per_veh=0, queue_max_veh=0, spillback_s=0)
+NOTHING = AreaMeasures(veh=0, delay_s_per_veh=0, stops_per_veh=0, queue_max_veh=0, spillback_s=0)
 
 
 def measured(entered_veh: float, left_veh: float) -> Measures:

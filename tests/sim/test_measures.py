@@ -43,7 +43,7 @@ def test_delays_of_movements_exits_and_entries_make_the_total() -> None:
     sim = Simulator(network, [trips(network, rows)], begin_s=0.0, end_s=600.0, parameters=IDEAL)
     totals = sim.run([field_plan(network)])[0][0]
     found = measure(sim, field_plan(network))
-    by_movement = sum(m.delay_s_per_veh * m.flow_vph / 6 for m in found.movements.values())
+    by_movement = sum(m.delay_s_per_veh * m.demand_vph / 6 for m in found.movements.values())
     # with drivers all alike, exits cost nothing but what a platoon's spacing adds at its head
     assert by_movement + totals.gate_delay_s == pytest.approx(totals.delay_s, rel=0.01)
 
@@ -55,9 +55,9 @@ def test_signals_collect_their_movements() -> None:
     found = measured(network, rows)
     for controller, names in (("p", ("a0>a1", "sp>np")), ("q", ("a1>a2", "sq>nq"))):
         mine = [found.movements[name] for name in names]
-        veh = sum(m.flow_vph / 6 for m in mine)
+        veh = sum(m.demand_vph / 6 for m in mine)
         assert found.signals[controller].veh == pytest.approx(veh)
-        delay_s = sum(m.delay_s_per_veh * m.flow_vph / 6 for m in mine)
+        delay_s = sum(m.delay_s_per_veh * m.demand_vph / 6 for m in mine)
         assert found.signals[controller].delay_s_per_veh == pytest.approx(delay_s / veh)
         assert {m.controller_id for m in mine} == {controller}
         assert found.cycle_s[controller] == 60
@@ -69,10 +69,12 @@ def test_a_queue_behind_red_is_counted() -> None:
     found = measured(network, [(3.0 * n, "in out") for n in range(10)], end_s=300.0)
     m = found.movements["in>out"]
     arrive_s = [3.0 * n + 300 / V50_MPS for n in range(10)]
+    assert m.flow_vph == 0
+    assert m.demand_vph == pytest.approx(10 * 12)
     assert m.queue_max_veh == 10
     assert m.queue_p95_veh == 10
-    # a second per vehicle: samples are whole seconds
-    assert m.queue_mean_veh == pytest.approx(sum(300 - a for a in arrive_s) / 300, abs=10 / 300 + 0.01)
+    # 0.05 s per vehicle: times are tenths of seconds
+    assert m.queue_mean_veh == pytest.approx(sum(300 - a for a in arrive_s) / 300, abs=0.05 * 10 / 300 + 1e-9)
     assert m.delay_s_per_veh == pytest.approx(np.mean([300 - a for a in arrive_s]), abs=0.1)
     assert found.network.queue_max_veh == 10
     assert found.left_veh["in", 0] == 0
@@ -82,7 +84,7 @@ def test_a_queue_behind_red_is_counted() -> None:
 
 
 def test_flow_over_capacity_and_arrivals_on_green() -> None:
-    """Vehicles that all arrive on green: share 1; v/c is flow over green share times saturation flow."""
+    """Vehicles that all arrive on green: share 1; v/c is flow over effective green share times saturation flow."""
     network = single_approach(((30, "G"), (3, "y"), (27, "r")), length_m=300.0)
     first = 60 - 300 / V50_MPS + 5
     found = measured(network, [(first + 60.0 * c + 4.0 * n, "in out") for c in range(9) for n in range(5)], end_s=600.0)
@@ -90,7 +92,9 @@ def test_flow_over_capacity_and_arrivals_on_green() -> None:
     assert m.on_green == 1.0
     assert m.flow_vph == pytest.approx(45 * 6)
     saturation_vph = 3600 / (1.5 + SPACING_M / V50_MPS)
-    assert m.v_over_c == pytest.approx(270 / (saturation_vph * 0.5), rel=1e-3)
+    # 30 s less 1 s start-up and with 1.5 s of yellow; 1 %: headways are tenths of seconds
+    assert m.v_over_c == pytest.approx(270 / (saturation_vph * 30.5 / 60), rel=0.01)
+    assert m.capacity_vph == pytest.approx(270 / m.v_over_c)
     assert m.delay_s_per_veh == pytest.approx(0.0, abs=0.1)
     assert m.stops_per_veh == 0.0
     assert m.links == (0,)
