@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.grids import CYCLE_S, LEGS, Grid, green_s
-from network_data.demand import Demand, Support
+from network_data.demand import Demand
 from network_data.network import RoadNetwork
 from network_data.trips import Trips
 from sim.trips import draw_trips
@@ -73,7 +71,7 @@ def grid_demand(
         pairs=tuple(pairs),
         veh=veh,
         sd_veh=np.sqrt(veh),
-        support=tuple(cast("Support", "measured") for _ in pairs),
+        support=tuple("measured" for _ in pairs),
         dispersion=dispersion,
     )
 
