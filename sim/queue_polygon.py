@@ -31,6 +31,7 @@ class QueuePolygon:
 
     delay_s: FLOAT  # (G,) per vehicle; 0 where none comes
     x: FLOAT  # (G,)
+    arrival_vps: FLOAT  # (G, K), scaled down where x is above 1
     queue_veh: FLOAT  # (G, K + 1) at the piece's ends
     cleared_s: FLOAT  # (G, K) into the piece until the queue is gone; the piece's length where it is not
     longest_veh: FLOAT  # (G,)
@@ -76,6 +77,7 @@ def queue_polygon(piece_s: ArrayLike, arrival_vps: ArrayLike, service_vps: Array
     return QueuePolygon(
         delay_s=area / some,
         x=x,
+        arrival_vps=arrival,
         queue_veh=queue,
         cleared_s=cleared,
         longest_veh=queue.max(1),
