@@ -12,6 +12,7 @@ from typing import Any
 from its.console import Console, format_table
 from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network, sha256_of
 from its.measures_json import measures_json
+from its.people import people_of
 from its.report import ReportData, render_report
 from its.requests import Effort, OptimizeRequest, effort_of
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
@@ -53,6 +54,7 @@ def optimize_job(request: OptimizeRequest) -> int:
     console = Console()
     with console.stage("read"):
         inputs = _read(request)
+        people = people_of(inputs.settings, inputs.network)
     with console.stage("compile"):
         compile_s = compile_kernels()
     if compile_s > 1.0:
@@ -75,8 +77,8 @@ def optimize_job(request: OptimizeRequest) -> int:
             ),
         )
     with console.stage("measure"):
-        measured = [("field plan", inputs.field, measure(result.simulator, inputs.field))]
-        measured += [(step.name, step.plan, measure(result.simulator, step.plan)) for step in result.ladder]
+        steps = [("field plan", inputs.field), *((step.name, step.plan) for step in result.ladder)]
+        measured = [(name, plan, measure(result.simulator, plan, people=people)) for name, plan in steps]
     with console.stage("write"):
         run = _write(request, inputs, result, measured, console, compile_s)
     _print(run, request.out)

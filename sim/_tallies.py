@@ -109,6 +109,18 @@ class Scene:
         return np.asarray(round(compiled.parameters.reaction_headway_s * TICKS) + (rows * spacing_dm + 500) // 1000)
 
     @cached_property
+    def held_inside(self) -> NDArray[np.bool_]:
+        """Connections whose vehicle holds the lane up while it waits inside the junction, (C,).
+
+        So it is where it stands in the way of the lane's other turns, and where the lane has no others.
+        """
+        arrays = self.simulator.compiled.arrays
+        waits = arrays.conn[:, k.PLACE] >= 0
+        others = np.bincount(self.lane_of[~waits], minlength=self.n_lane) > 0
+        blocks = arrays.lane[: self.n_lane, k.BLOCKER] >= 0
+        return np.asarray(waits & (blocks | ~others)[self.lane_of])
+
+    @cached_property
     def wave(self) -> Floats:
         """Time per place of the backward wave in a queue and of the drive to the stop line, (L,). [ticks/veh]"""
         compiled = self.simulator.compiled
@@ -182,7 +194,7 @@ def tally(scene: Scene, realization: int) -> Tally:
         weights = None if what is None else np.asarray(what[rows], np.float64)
         return np.bincount(log.lane[rows], weights=weights, minlength=n_lane).astype(np.float64)
 
-    passages = _passages(log, scene, came)
+    passages = _passages(log, scene, came, turned & ~real)
     classes = _classes(log, vehicle, totals, start, end)
     return Tally(
         totals=totals,
@@ -219,10 +231,11 @@ class _Log:
     arrival: Ints
     leave: Ints
     delay: Ints
+    step: Ints
 
     @staticmethod
     def of(record: Record) -> _Log:
-        names = (k.LOG_VEH, k.LOG_LANE, k.LOG_CONN, k.LOG_ENTER, k.LOG_ARRIVAL, k.LOG_LEAVE, k.LOG_DELAY)
+        names = (k.LOG_VEH, k.LOG_LANE, k.LOG_CONN, k.LOG_ENTER, k.LOG_ARRIVAL, k.LOG_LEAVE, k.LOG_DELAY, k.LOG_STEP)
         return _Log(*(record.column(name).astype(np.int64) for name in names))
 
 
@@ -242,18 +255,32 @@ def _storage(scene: Scene) -> Ints:
     return np.asarray(scene.simulator.compiled.arrays.lane[: scene.n_lane, k.STORAGE].astype(np.int64))
 
 
-def _passages(log: _Log, scene: Scene, rows: NDArray[np.bool_]) -> Passages:
-    """Passages of stop lines, lane by lane in order of leaving."""
+def _passages(log: _Log, scene: Scene, rows: NDArray[np.bool_], inside: NDArray[np.bool_]) -> Passages:
+    """Passages of stop lines, lane by lane in order of leaving; `inside` are those of waiting places behind them."""
     chosen = np.flatnonzero(rows)
     order = chosen[np.argsort(log.lane[chosen], kind="stable")]
-    lane = log.lane[order]
+    lane, conn, leave = log.lane[order], log.conn[order], log.leave[order]
+    gone = np.where(scene.held_inside[conn], np.maximum(leave, _left_place(log, order, np.flatnonzero(inside))), leave)
     return Passages(
         lane=lane,
         edge=np.searchsorted(lane, np.arange(scene.n_lane + 1)),
         arrival=log.arrival[order],
-        leave=log.leave[order],
-        headway=scene.headway[log.conn[order]],
+        leave=leave,
+        clear=np.where(leave < scene.end, gone + scene.headway[conn], scene.end),
     )
+
+
+def _left_place(log: _Log, rows: Ints, places: Ints) -> Ints:
+    """When the vehicle of each row left the waiting place that it went to; 0 where it went to none."""
+    if not len(places):
+        return np.zeros(len(rows), np.int64)
+    wide = np.int64(1) << 32
+    keys = log.veh[places] * wide + log.step[places]
+    order = np.argsort(keys)
+    wanted = log.veh[rows] * wide + log.step[rows]
+    at = np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)
+    found = keys[order][at] == wanted
+    return np.where(found, log.leave[places[order][at]], 0)
 
 
 def _arrived_on_green(log: _Log, scene: Scene) -> NDArray[np.bool_]:

@@ -22,6 +22,8 @@ Ints = NDArray[np.int64]
 QUEUED = TICKS // 2
 """Who waits longer has queued. [ticks]"""
 PERCENTILE = 95.0
+WIDE = 1 << 32
+"""More ticks than any run has: keeps the times of one lane apart from those of the next."""
 
 
 class Passages(NamedTuple):
@@ -31,7 +33,7 @@ class Passages(NamedTuple):
     edge: Ints  # (L + 1,) where each lane begins
     arrival: Ints  # (N,) when the vehicle would have passed with nobody there and the signal green
     leave: Ints  # (N,) when it passed, or the end of the run
-    headway: Ints  # (N,) until the next may pass
+    clear: Ints  # (N,) when the next may pass
 
 
 class LaneQueues(NamedTuple):
@@ -106,17 +108,17 @@ def _places_joined(passages: Passages, openings: Windows, wave: Floats) -> Ints:
 
 def _first_after(passages: Passages, at: Ints) -> Ints:
     """For every passage the first one of its lane that left at or after the given time, shape (N,)."""
-    wide = np.int64(1) << 32
-    return np.searchsorted(passages.lane * wide + passages.leave, passages.lane * wide + at, side="left")
+    return np.searchsorted(passages.lane * WIDE + passages.leave, passages.lane * WIDE + at, side="left")
 
 
 def busy_s(passages: Passages, effective: Windows, start: int, end: int) -> tuple[Floats, Floats]:
     """Open time in which each lane had somebody to serve, and its open time in all; both (L,). [s]
 
-    A vehicle is served from its arrival, or the end of its predecessor's headway, to the end of its own headway.
+    A vehicle is served from its arrival, or the time at which the way was clear of its predecessor, until the way is
+    clear of itself.
     """
     n_lane = len(passages.edge) - 1
-    done = np.minimum(passages.leave + np.where(passages.leave < end, passages.headway, 0), end)
+    done = np.maximum.accumulate(passages.lane * WIDE + np.minimum(passages.clear, end)) - passages.lane * WIDE
     before = np.concatenate([[0], done[:-1]])
     before[passages.edge[:-1][passages.edge[:-1] < len(done)]] = 0
     begin = np.minimum(np.maximum(np.maximum(passages.arrival, before), start), done)
