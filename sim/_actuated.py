@@ -1,0 +1,350 @@
+"""Actuated controllers as the kernel runs them: integer time, plain tables, one call per decision.
+
+A controller is the owner of an event, like a lane: `decide` is called when its time has come, looks at the queues of
+the lanes its phases serve, ends phases and starts others, and returns when it wants to be called next. What it decides
+it writes into the live signals: the running green, whose end is NEVER until it is decided, and the green after it. It
+looks ahead along the queues, so that it decides as if it looked at every scan, without being called so often.
+
+Times are ticks of 0.1 s from the begin of the run; records are rows of int32 tables, their columns are named below. The
+rules are those of `network_data.actuation`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from sim import _tables as c
+
+FAST = {"cache": True, "nogil": True, "_nrt": False}
+NEVER = c.NEVER
+MOVE_UP = 15
+"""Least time in which a standing vehicle moves up by one place: no queue discharges faster. [ticks]"""
+
+# controllers (static): phases [PHASE0, PHASE1); slots from SLOT0 on (group by group, ring by ring); first row of ring
+# state; rings; groups; cycle (0: free); whether force-offs float; how often it looks; group it starts with
+PHASE0, PHASE1, SLOT0, RING0, N_RING, N_GROUP, CYCLE, FLOATING, SCAN, START = range(10)
+N_CONTROLLER = 10
+# slots: phases [FIRST, LAST) of one ring in one group, in order
+FIRST, LAST = range(2)
+# phases: least and most green; gap; yellow and red clearance; recall; coordinated; a yield point of its ring before the
+# run begins, and its force-off from there on; green of the split; heads; detectors; group; phases of the controller
+# that cannot be green with it (bits)
+MIN, MAX, GAP, CHANGE, RECALL, COORDINATED, YIELD, FORCE, SPLIT, HEAD0, HEAD1, DET0, DET1, GROUP, OTHERS = range(15)
+N_PHASE = 15
+NO_RECALL, MIN_RECALL, MAX_RECALL = range(3)
+# heads of phases: live signal; mode; opens before, closes after the green; yellow; whether it holds through the
+# change; length or 0
+SIGNAL, MODE, OPENS, CLOSES, YELLOW, HOLDS, LENGTH = range(7)
+N_HEAD = 7
+# detectors: lane; travel time to the stop line; vehicles that stand between; least travel time over the whole lane
+LANE, AHEAD, PLACES, FREE = range(4)
+N_DETECTOR = 4
+# rings (changing): phase; start of its green, in the future while the change before runs; since when others call; when
+# it is forced off
+PHASE, FROM, CALLED, FORCED = range(4)
+N_RING_STATE = 4
+# live signals (changing): green from, until (NEVER: undecided), mode, yellow behind it, whether it was closed before;
+# the same of the green after it (yellow not known yet)
+GREEN0, GREEN1, GREEN_MODE, GREEN_YELLOW, FRESH, THEN0, THEN1, THEN_MODE, THEN_FRESH = range(9)
+N_LIVE = 9
+
+Ints = NDArray[np.int32]
+
+
+class ActuatedArrays(NamedTuple):
+    """What does not change: A controllers, P phases."""
+
+    controller: Ints  # (A, N_CONTROLLER)
+    slot: Ints  # (slots, 2)
+    phase: Ints  # (P, N_PHASE)
+    head: Ints  # (heads of phases, N_HEAD)
+    detector: Ints  # (detectors of phases, N_DETECTOR)
+
+
+class ActuatedState(NamedTuple):
+    """What `decide` changes. `opened[0]` signals have been given a green by the last call, opened[1:] says which."""
+
+    ring: Ints  # (rings, N_RING_STATE)
+    live: Ints  # (S, N_LIVE)
+    seen: Ints  # (detectors,) last detection known
+    opened: Ints  # (S + 1,)
+
+
+@njit(**FAST)
+def start(t, s, a):
+    """Controller a at tick 0: the coordinated phases, or the first ones, turn green. Returns its first call."""
+    s.opened[0] = 0
+    n_ring, ring0 = t.controller[a, N_RING], t.controller[a, RING0]
+    for p in range(t.controller[a, PHASE0], t.controller[a, PHASE1]):
+        for d in range(t.phase[p, DET0], t.phase[p, DET1]):
+            s.seen[d] = -NEVER
+        for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
+            signal = t.head[h, SIGNAL]
+            for column in range(N_LIVE):
+                s.live[signal, column] = 0
+            s.live[signal, GREEN0] = -NEVER
+            s.live[signal, GREEN1] = -NEVER
+            s.live[signal, THEN0] = NEVER
+            s.live[signal, THEN1] = NEVER
+    for r in range(n_ring):
+        p = _entry(t, a, t.controller[a, SLOT0] + t.controller[a, START] * n_ring + r, 0, 0, 0)
+        s.ring[ring0 + r, PHASE] = p
+        s.ring[ring0 + r, FROM] = 0
+        s.ring[ring0 + r, CALLED] = NEVER
+        s.ring[ring0 + r, FORCED] = NEVER
+        _open(t, s, p, 0)
+    return t.controller[a, SCAN]
+
+
+@njit(**FAST)
+def decide(t, s, lanes, vehicles, a, now):
+    """Controller a looks and acts. Returns when it wants to be called next, after now.
+
+    `lanes` and `vehicles` are the queue simulation's changing tables. Each ring holds its phase, or goes on to the next
+    called phase of its group; when no ring holds or goes on, all cross to the next group that is called.
+    """
+    s.opened[0] = 0
+    n_ring, ring0, scan = t.controller[a, N_RING], t.controller[a, RING0], t.controller[a, SCAN]
+    calls = _calls(t, lanes, vehicles, a, now)
+    wake, busy, waiting, change = NEVER, 0, 0, 0
+    for r in range(n_ring):
+        ring = ring0 + r
+        p = s.ring[ring, PHASE]
+        least = s.ring[ring, FROM] + t.phase[p, MIN]
+        if now < least:
+            wake, busy = min(wake, least), busy + 1
+            continue
+        if s.ring[ring, CALLED] == NEVER and calls & t.phase[p, OTHERS]:
+            s.ring[ring, CALLED] = s.ring[ring, FROM] if now < least + scan else now
+        if s.ring[ring, CALLED] == NEVER:
+            wake = min(wake, now + scan)
+        until = _holds_until(t, s, lanes, vehicles, a, ring, now)
+        if until > now:
+            wake, busy = min(wake, until), busy + 1
+            continue
+        q = _next_in_group(t, s, a, r, calls, now)
+        if q >= 0:
+            begin = now + t.phase[p, CHANGE]
+            _change(t, s, a, r, q, now, begin)
+            wake, busy = min(wake, begin + t.phase[q, MIN]), busy + 1
+        else:
+            change = max(change, t.phase[p, CHANGE])
+            waiting += 1
+    if busy == 0:
+        wake = _cross(t, s, a, calls, now, now + change)
+        waiting = 0
+    if waiting or wake == NEVER:
+        wake = now + scan
+    return max(now + scan, -(-wake // scan) * scan)
+
+
+@njit(**FAST)
+def _calls(t, lanes, vehicles, a, now):
+    """Phases of a controller that are called, as bits: by recall, or by a vehicle that a detector has seen."""
+    calls = 0
+    phase0 = t.controller[a, PHASE0]
+    for p in range(phase0, t.controller[a, PHASE1]):
+        called = t.phase[p, RECALL] > NO_RECALL or (t.controller[a, CYCLE] > 0 and t.phase[p, COORDINATED] > 0)
+        d = t.phase[p, DET0]
+        while not called and d < t.phase[p, DET1]:
+            veh = lanes[t.detector[d, LANE], c.HEAD]
+            called = veh >= 0 and vehicles[veh, c.ARRIVAL] - t.detector[d, AHEAD] <= now
+            d += 1
+        if called:
+            calls |= 1 << (p - phase0)
+    return calls
+
+
+@njit(**FAST)
+def _holds_until(t, s, lanes, vehicles, a, ring, now):
+    """Until when the phase of a ring, past its least green, stays green at least; now where it may end."""
+    p, begun, cycle = s.ring[ring, PHASE], s.ring[ring, FROM], t.controller[a, CYCLE]
+    if cycle > 0 and t.phase[p, COORDINATED]:
+        since = (begun - t.phase[p, YIELD]) % cycle
+        return max(now, begun if since == 0 else begun + cycle - since)  # its yield point
+    limit = s.ring[ring, FORCED]
+    if s.ring[ring, CALLED] < NEVER:
+        limit = min(limit, s.ring[ring, CALLED] + t.phase[p, MAX])
+    if now >= limit:
+        return now
+    if t.phase[p, RECALL] == MAX_RECALL:
+        return limit
+    return min(limit, _gap_out(t, s, lanes, vehicles, p, now, t.controller[a, SCAN]))
+
+
+@njit(**FAST)
+def _gap_out(t, s, lanes, vehicles, p, now, scan):
+    """Now where no detector of a phase has seen anybody for the gap, else the time to look again."""
+    gap, look = t.phase[p, GAP], now
+    for d in range(t.phase[p, DET0], t.phase[p, DET1]):
+        lane, ahead, places = t.detector[d, LANE], t.detector[d, AHEAD], t.detector[d, PLACES]
+        veh, n, standing, last = lanes[lane, c.HEAD], 0, 0, s.seen[d]
+        soon = now + t.detector[d, FREE]  # nobody unknown yet is here and gone before
+        if ahead == 0:
+            last = max(last, lanes[lane, c.LAST_LEAVE])
+        elif veh < 0 and lanes[lane, c.LAST_ARRIVAL] - ahead <= now:
+            last = max(last, lanes[lane, c.LAST_ARRIVAL] - ahead)
+        expected = last
+        while veh >= 0:
+            arrival = vehicles[veh, c.ARRIVAL]
+            if arrival <= now:
+                standing += 1
+                last = max(last, arrival - ahead)
+                expected = max(expected, arrival - ahead)
+            elif arrival - ahead <= max(now, expected + gap):
+                expected = max(expected, arrival - ahead)
+                if expected <= now:
+                    last = expected
+                if n >= places:
+                    soon = min(soon, arrival)  # it may have to stand there
+            else:
+                break
+            n += 1
+            veh = vehicles[veh, c.NEXT]
+        over = standing - places
+        if over > 0:  # somebody stands on the detector or before it
+            last = now
+            look = max(look, now + max(scan, MOVE_UP * (over - 1)))
+        elif expected + gap > now:
+            look = max(look, max(now + scan, min(soon, expected + gap)))
+        s.seen[d] = max(s.seen[d], last)
+    return look
+
+
+@njit(**FAST)
+def _servable(t, a, q, now, begin):
+    """Whether a phase that turns green at `begin` has its least green before its force-off in this cycle."""
+    if t.controller[a, CYCLE] == 0 or t.phase[q, COORDINATED]:
+        return True
+    return begin + t.phase[q, MIN] <= _force_off(t, a, q, now)
+
+
+@njit(**FAST)
+def _force_off(t, a, q, now):
+    """The force-off of a phase behind the last yield point of its ring."""
+    return now - (now - t.phase[q, YIELD]) % t.controller[a, CYCLE] + t.phase[q, FORCE]
+
+
+@njit(**FAST)
+def _next_in_group(t, s, a, r, calls, now):
+    """The next called phase of a ring in its group, -1 where there is none."""
+    p = s.ring[t.controller[a, RING0] + r, PHASE]
+    slot = t.controller[a, SLOT0] + t.phase[p, GROUP] * t.controller[a, N_RING] + r
+    for q in range(p + 1, t.slot[slot, LAST]):
+        if calls >> (q - t.controller[a, PHASE0]) & 1 and _servable(t, a, q, now, now + t.phase[p, CHANGE]):
+            return q
+    return -1
+
+
+@njit(**FAST)
+def _cross(t, s, a, calls, now, begin):
+    """All rings leave their group for the next one with a called phase; nothing happens where nobody calls.
+
+    Returns the end of the first least green there, or NEVER.
+    """
+    n_ring, n_group, ring0 = t.controller[a, N_RING], t.controller[a, N_GROUP], t.controller[a, RING0]
+    here = t.phase[s.ring[ring0, PHASE], GROUP]
+    for r in range(n_ring):
+        calls &= ~(1 << (s.ring[ring0 + r, PHASE] - t.controller[a, PHASE0]))
+    for step in range(1, n_group + 1):
+        slot0 = t.controller[a, SLOT0] + (here + step) % n_group * n_ring
+        wanted, fits = False, True
+        for r in range(n_ring):
+            q = _entry(t, a, slot0 + r, calls, now, begin)
+            wanted = wanted or calls >> (q - t.controller[a, PHASE0]) & 1 > 0
+            fits = fits and _servable(t, a, q, now, begin)
+        if not (wanted and fits):
+            continue
+        wake = NEVER
+        for r in range(n_ring):
+            q = _entry(t, a, slot0 + r, calls, now, begin)
+            if q != s.ring[ring0 + r, PHASE]:
+                _change(t, s, a, r, q, now, begin)
+                wake = min(wake, begin + t.phase[q, MIN])
+        return wake
+    return NEVER
+
+
+@njit(**FAST)
+def _entry(t, a, slot, calls, now, begin):
+    """The first called phase of a ring in a group; where there is none the coordinated one, else the last.
+
+    Without calls (at the start) and without a coordinated phase it is the first one.
+    """
+    for q in range(t.slot[slot, FIRST], t.slot[slot, LAST]):
+        if calls >> (q - t.controller[a, PHASE0]) & 1 and _servable(t, a, q, now, begin):
+            return q
+    for q in range(t.slot[slot, FIRST], t.slot[slot, LAST]):
+        if t.phase[q, COORDINATED]:
+            return q
+    return t.slot[slot, LAST] - 1 if calls else t.slot[slot, FIRST]
+
+
+@njit(**FAST)
+def _change(t, s, a, r, q, now, begin):
+    """A ring ends its green now and gives the next phase green at `begin`."""
+    ring = t.controller[a, RING0] + r
+    p = s.ring[ring, PHASE]
+    s.ring[ring, PHASE] = q
+    s.ring[ring, FROM] = begin
+    s.ring[ring, CALLED] = NEVER
+    s.ring[ring, FORCED] = NEVER
+    if t.controller[a, CYCLE] > 0 and not t.phase[q, COORDINATED]:
+        forced = _force_off(t, a, q, now)
+        s.ring[ring, FORCED] = min(forced, begin + t.phase[q, SPLIT]) if t.controller[a, FLOATING] else forced
+    for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
+        signal = t.head[h, SIGNAL]
+        if s.live[signal, THEN0] <= now:  # the green after the last one has come
+            for column in range(2):
+                s.live[signal, GREEN0 + column] = s.live[signal, THEN0 + column]
+                s.live[signal, THEN0 + column] = NEVER
+            s.live[signal, GREEN_MODE] = s.live[signal, THEN_MODE]
+            s.live[signal, FRESH] = s.live[signal, THEN_FRESH]
+            s.live[signal, GREEN_YELLOW] = 0
+        held = t.head[h, HOLDS] and _serves(t, q, signal)
+        if s.live[signal, GREEN1] == NEVER and not held and not _served_elsewhere(t, s, a, r, signal):
+            s.live[signal, GREEN1] = now + t.head[h, CLOSES]
+            s.live[signal, GREEN_YELLOW] = t.head[h, YELLOW]
+    _open(t, s, q, begin)
+
+
+@njit(**FAST)
+def _open(t, s, q, begin):
+    """The heads of a phase get their green; those that held theirs at most another mode."""
+    for h in range(t.phase[q, HEAD0], t.phase[q, HEAD1]):
+        signal, mode, length = t.head[h, SIGNAL], t.head[h, MODE], t.head[h, LENGTH]
+        holds = s.live[signal, GREEN1] == NEVER
+        if s.live[signal, THEN0] < NEVER or (holds and s.live[signal, GREEN_MODE] == mode):
+            continue
+        green = begin if holds else begin + t.head[h, OPENS]
+        if holds:
+            s.live[signal, GREEN1] = green
+            s.live[signal, GREEN_YELLOW] = 0
+        s.live[signal, THEN0] = green
+        s.live[signal, THEN1] = green + length if length > 0 else NEVER
+        s.live[signal, THEN_MODE] = mode
+        s.live[signal, THEN_FRESH] = 0 if holds else 1
+        s.opened[0] += 1
+        s.opened[s.opened[0]] = signal
+
+
+@njit(**FAST)
+def _serves(t, p, signal):
+    """Whether a phase drives a signal."""
+    for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
+        if t.head[h, SIGNAL] == signal:
+            return True
+    return False
+
+
+@njit(**FAST)
+def _served_elsewhere(t, s, a, r, signal):
+    """Whether the phase of another ring drives a signal."""
+    for other in range(t.controller[a, N_RING]):
+        if other != r and _serves(t, s.ring[t.controller[a, RING0] + other, PHASE], signal):
+            return True
+    return False
