@@ -415,3 +415,28 @@ def _filled(level: FLOAT, flow_vps: float, headway: FLOAT) -> FLOAT:
     out = np.zeros(len(level))
     out[used] = (top - level[used]) / headway[used]
     return out
+
+
+def inputs_of(
+    network: RoadNetwork,
+    demand: Demand | Trips,
+    *,
+    begin_s: float | None,
+    end_s: float | None,
+    parameters: SimParameters,
+) -> tuple[FilterNetwork, FilterFlows]:
+    """Network and flows of either kind of demand.
+
+    Raises
+    ------
+    DemandError
+        Trips without a period, or what the demand does not fit.
+    """
+    if isinstance(demand, Demand):
+        net = filter_network(network, parameters)
+        return net, flows_of_demand(net, demand)
+    if begin_s is None or end_s is None:
+        raise DemandError("trips", "need begin_s and end_s: which period of them is meant")
+    cars = demand.length_m[demand.length_m < 10]
+    net = filter_network(network, parameters, spacing_m=float(cars.mean()) if len(cars) else None)
+    return net, flows_of_trips(net, demand, begin_s=begin_s, end_s=end_s)

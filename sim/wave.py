@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network_data.demand import Demand
-from network_data.errors import DemandError, NetworkError
+from network_data.errors import NetworkError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.trips import Trips
@@ -20,9 +20,7 @@ from sim.filter_inputs import (
     FLOAT,
     FilterFlows,
     FilterNetwork,
-    filter_network,
-    flows_of_demand,
-    flows_of_trips,
+    inputs_of,
     movement_flows_vps,
 )
 from sim.filter_levels import Levels, LevelTables, level_tables
@@ -350,22 +348,3 @@ class Wave:
             layout.arrays, state, level, np.uint64(levels.n_slot), levels.cycle_s, mixed, np.uint64(spare),
             self.begin_step, self.n_step, layout.block, self._warm_steps, self._flow_arrays, self._entry_step, work,
         )  # fmt: skip
-
-
-def inputs_of(
-    network: RoadNetwork,
-    demand: Demand | Trips,
-    *,
-    begin_s: float | None,
-    end_s: float | None,
-    parameters: SimParameters,
-) -> tuple[FilterNetwork, FilterFlows]:
-    """Network and flows of either kind of demand."""
-    if isinstance(demand, Demand):
-        net = filter_network(network, parameters)
-        return net, flows_of_demand(net, demand)
-    if begin_s is None or end_s is None:
-        raise DemandError("trips", "need begin_s and end_s: which period of them is meant")
-    cars = demand.length_m[demand.length_m < 10]
-    net = filter_network(network, parameters, spacing_m=float(cars.mean()) if len(cars) else None)
-    return net, flows_of_trips(net, demand, begin_s=begin_s, end_s=end_s)
