@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.fidelity_cases import FidelityCase, fidelity_cases
-from benchmarks.fidelity_models import EXACT, FLOWS, Prediction, models
+from benchmarks.fidelity_models import EXACT, FLOWS, Prediction, predictions
 from benchmarks.fidelity_scores import Score, approach_error, score
 from benchmarks.fidelity_store import PlanKey, read_approaches, read_plans
 from benchmarks.plan_families import FAMILIES
@@ -180,14 +180,14 @@ def _case_rows(case: FidelityCase) -> tuple[list[dict[str, Cell]], list[str]]:
     if not keys:
         return [], notes
     plans = [stored.answers.plans[key] for key in keys]
-    predictions = {name: model(case, plans) for name, model in models().items()}
+    said = predictions(case, plans)
     meso = stored.meso(keys)
     if meso is not None:
-        predictions[MESO] = meso
-    ours = dict(zip(keys, predictions[EXACT].delays_s, strict=True))
+        said[MESO] = meso
+    ours = dict(zip(keys, said[EXACT].delays_s, strict=True))
     rows = []
     for family in FAMILIES:
-        for name, prediction in predictions.items():
+        for name, prediction in said.items():
             row = _row(stored, family, name, dict(zip(keys, prediction.delays_s, strict=True)), ours)
             if row is not None:
                 row["approach_error"] = _approach_error(stored, family, keys, prediction)
@@ -197,7 +197,7 @@ def _case_rows(case: FidelityCase) -> tuple[list[dict[str, Cell]], list[str]]:
     notes.append(
         f"routes {case.route_hash}, {len(case.trips)} vehicles; "
         f"SUMO {next(iter(stored.answers.known.values())).sumo}: {sumo_cpu_s:.2f} CPU s per plan and seed, "
-        f"{sumo_cpu_s / predictions[EXACT].cpu_s:.0f} times the queue simulation's"
+        f"{sumo_cpu_s / said[EXACT].cpu_s:.0f} times the queue simulation's"
     )
     return rows, notes
 

@@ -13,7 +13,7 @@ from benchmarks import sumo_answers
 from benchmarks.fidelity import Need, need_of
 from benchmarks.fidelity_cases import fidelity_cases, kept
 from benchmarks.fidelity_flows import clumping, turning_flows
-from benchmarks.fidelity_formulas import Formulas
+from benchmarks.fidelity_formulas import closed_form_delays, period_flows_vph
 from benchmarks.fidelity_models import EXACT, FLOWS
 from benchmarks.fidelity_store import (
     DATA,
@@ -33,8 +33,7 @@ from network_data.errors import InputError
 from network_data.plans import TimingPlan
 from network_data.rules import check_plan
 from network_data.settings import Settings
-from sim.hcm import control_delay
-from sim.parameters import SUMO
+from sim.closed_forms import closed_form, network_delay_s_per_veh
 from tests import builders, packs
 
 ANSWER = Answer(
@@ -218,16 +217,17 @@ def test_even_counts_are_not_clumped_and_bursts_are():
     assert clumping(np.tile([0.0, 20.0], 6)[None]) == pytest.approx(11.2, abs=1.0)
 
 
-def test_the_hcm_row_is_the_hcm_formula_of_one_lane():
-    """One approach, 600 veh/h all hour: delay as `control_delay` gives for half a cycle of green."""
+def test_formulas_take_quarter_hours_and_all_that_enter():
+    """Two of three quarters carry 300 veh/h; delay per vehicle is the signal's, as all vehicles pass it."""
     network = builders.single_approach(((30, "G"), (3, "y"), (27, "r")))
-    demand = builders.demand({("", "in"): 50.0, ("in", "out"): 50.0, ("out", ""): 50.0})
-    formulas = Formulas(network, demand, spacing_m=builders.SPACING_M)
-    saturation = 3600 / (SUMO.reaction_headway_s + builders.SPACING_M / builders.V50_MPS)
-    expected = control_delay(
-        cycle_s=60.0, green_s=30.0, flow_vph=600.0, capacity_vph=saturation / 2, period_h=0.25
-    ).total_s
-    assert formulas.delay_s_per_veh(builders.field_plan(network), "hcm") == pytest.approx(float(expected))
+    veh = [25.0] * 6 + [0.0] * 3
+    demand = builders.demand({("", "in"): veh, ("in", "out"): veh, ("out", ""): veh}, intervals=9)
+    flows = period_flows_vph(demand)
+    assert [row["in", "out"] for row in flows] == [300.0, 300.0, 0.0]
+    delays = closed_form_delays(network, builders.field_plan(network), demand)
+    forms = closed_form(network, builders.field_plan(network), flows[0])
+    assert delays["HCM 7"][0] == pytest.approx(network_delay_s_per_veh(forms, "hcm"))
+    assert delays["HCM 7"][1]["in"] == pytest.approx(delays["HCM 7"][0])
 
 
 def test_a_row_meets_what_is_asked_only_with_all_of_it():
