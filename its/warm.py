@@ -14,7 +14,8 @@ def compile_kernels() -> float:
     """Call every kernel once on next to nothing; returns the seconds it took (a warm cache: well below one)."""
     begin_s = time.perf_counter()
     lane = np.zeros((1, k.N_LANE), np.int32)
-    lane[0, k.STORAGE], lane[0, k.BLOCKER] = 2, -1
+    lane[0, k.STORAGE] = 2
+    lane[0, [k.BLOCKER, k.LEFT, k.RIGHT]] = -1
     const = np.zeros(k.N_CONST, np.int32)
     const[k.END] = 2
     _kernels.run(

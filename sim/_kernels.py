@@ -96,8 +96,12 @@ def _schedule(net, plan, const, s, lane, now, t):
 
 
 @njit(inline="always", **FAST)
-def _foe_ahead(net, s, conn, t, extra):
-    """When the first foe that leaves no gap (and `extra` ticks) has passed; c.NEVER when the way is clear."""
+def _foe_ahead(net, const, s, conn, t, extra, waited):
+    """When the first foe that leaves no gap (and `extra` ticks) has passed; NEVER when the way is clear.
+
+    Who has waited trusts that foes brake a little: one that can come to a stop with a share of its braking that grows
+    with the wait, after the second in which it sees the other start, is no longer in the way.
+    """
     gap = net.conn[conn, c.CLEAR_GAP] + extra
     for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
         foe, lane = net.foe[f, c.FOE_CONN], net.foe[f, c.FOE_LANE]
@@ -115,7 +119,9 @@ def _foe_ahead(net, s, conn, t, extra):
             if p > t + gap or p > s.lane[lane, c.WINDOW_END]:
                 break
             if s.veh[veh, c.CONN] == foe:
-                return max(p, t) + clear
+                speed = net.conn[foe, c.SPEED] if p <= s.veh[veh, c.ARRIVAL] + 5 else const[c.CREEP]
+                if p <= t + 10 + speed * const[c.IMPATIENCE] // max(waited, 1):
+                    return max(p, t) + clear
             veh = s.veh[veh, c.NEXT]
             n += 1
     return c.NEVER
@@ -123,13 +129,22 @@ def _foe_ahead(net, s, conn, t, extra):
 
 @njit(inline="always", **FAST)
 def _room_at(net, s, lane, slots):
-    """From when on the lane has room for `slots` more places: c.NEVER while the vehicle n − storage is still there."""
+    """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there."""
     storage = net.lane[lane, c.STORAGE]
     slot = s.lane[lane, c.SLOT] + min(slots, storage) - 1
     if slot < storage:
         return -c.NEVER
     left = s.ring[net.lane[lane, c.RING] + slot % storage]
     return c.NEVER if left >= c.NEVER else left + net.lane[lane, c.WAVE]
+
+
+@njit(inline="always", **FAST)
+def _is_stuck(const, s, lane, now):
+    """Whether the head of a lane has stood for a while and does not go now."""
+    head = s.lane[lane, c.HEAD]
+    if head < 0 or max(s.lane[lane, c.LAST_LEAVE], s.veh[head, c.ARRIVAL]) + const[c.STUCK] > now:
+        return False
+    return s.lane[lane, c.EVENT] > now + 10 or s.lane[lane, c.YIELDING] > 0
 
 
 @njit(inline="always", **FAST)
@@ -147,6 +162,8 @@ def _choose_lane(net, const, s, pair, bus, slots, mask, now):
             cost += 10_000
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
             cost += 2
+        if _is_stuck(const, s, lane, now):
+            cost += const[c.STUCK_VEH]
         if cost < best_cost:
             best, best_cost = q, cost
     return best
@@ -175,6 +192,8 @@ def _append(net, plan, trips, const, s, veh, lane, conn, step, now, enter, moves
     s.veh[veh, c.CONN] = conn
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = step
+    s.veh[veh, c.BY_LANE] = lane
+    s.veh[veh, c.CHANGED] = c.NEVER
     slot, storage = s.lane[lane, c.SLOT], net.lane[lane, c.STORAGE]
     s.veh[veh, c.MY_SLOT] = slot
     slots = min(trips.vehicle[veh, c.SLOTS], storage)
@@ -197,6 +216,12 @@ def _remove_head(net, trips, s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
     veh = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = s.veh[veh, c.NEXT]
+    _give_up_place(net, trips, s, veh, lane, now)
+
+
+@njit(inline="always", **FAST)
+def _give_up_place(net, trips, s, veh, lane, now):
+    """A vehicle no longer takes its places on a lane: wake those who wait for one."""
     s.lane[lane, c.COUNT] -= 1
     storage, slot = net.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
     for place in range(slot, slot + min(trips.vehicle[veh, c.SLOTS], storage)):
@@ -210,9 +235,72 @@ def _remove_head(net, trips, s, lane, now):
 
 
 @njit(inline="always", **FAST)
+def _is_open(net, plan, s, conn, now):
+    """Whether the signal of a connection shows green, or there is none."""
+    if conn < 0 or net.conn[conn, c.SIGNAL] < 0:
+        return True
+    signal = net.conn[conn, c.SIGNAL]
+    first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
+    w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
+    if first == last:
+        return False
+    while base + plan.window[w, c.GREEN1] <= now:
+        w += 1
+        if w == last:
+            w, base = first, base + plan.signal[signal, c.CYCLE]
+    return base + plan.window[w, c.GREEN0] <= now
+
+
+@njit(inline="always", **FAST)
+def _stuck_behind(net, plan, trips, const, s, lane, now):
+    """Lane beside this one whose head stands, and the row by which the vehicle behind it may use this lane; or −1s."""
+    for side in range(c.LEFT, c.RIGHT + 1):
+        other = net.lane[lane, side]
+        if other < 0 or s.lane[other, c.COUNT] < 2 or not _is_stuck(const, s, other, now):
+            continue
+        veh = s.veh[s.lane[other, c.HEAD], c.NEXT]
+        if s.veh[veh, c.ARRIVAL] > now or trips.vehicle[veh, c.SLOTS] > 1:
+            continue
+        pair = trips.route[s.veh[veh, c.STEP]]
+        for q in range(net.pair_start[pair], net.pair_start[pair + 1]):
+            if net.pair[q, c.PAIR_LANE] == lane and net.pair[q, c.PAIR_BUS] <= trips.vehicle[veh, c.IS_BUS]:
+                return (other, q) if _is_open(net, plan, s, net.pair[q, c.PAIR_CONN], now) else (-1, -1)
+    return -1, -1
+
+
+@njit(inline="always", **FAST)
+def _zip_in(net, plan, trips, const, s, lane, now):
+    """Let the vehicle behind a stuck head of the next lane in front of this lane's queue: one, then one of its own."""
+    if s.lane[lane, c.ZIPPED]:
+        s.lane[lane, c.ZIPPED] = 0
+        return
+    other, q = _stuck_behind(net, plan, trips, const, s, lane, now)
+    if other < 0 or _room_at(net, s, lane, 1) >= c.NEVER:
+        return
+    head = s.lane[other, c.HEAD]
+    veh = s.veh[head, c.NEXT]
+    s.veh[head, c.NEXT] = s.veh[veh, c.NEXT]
+    if s.lane[other, c.TAIL] == veh:
+        s.lane[other, c.TAIL] = head
+    _give_up_place(net, trips, s, veh, other, now)
+    if s.lane[lane, c.HEAD] < 0:
+        s.lane[lane, c.TAIL] = veh
+    s.veh[veh, c.NEXT] = s.lane[lane, c.HEAD]
+    s.lane[lane, c.HEAD] = veh
+    s.lane[lane, c.COUNT] += 1
+    slot = s.lane[lane, c.SLOT]
+    s.lane[lane, c.SLOT] = slot + 1
+    s.ring[net.lane[lane, c.RING] + slot % net.lane[lane, c.STORAGE]] = c.NEVER
+    s.veh[veh, c.MY_SLOT] = slot
+    s.veh[veh, c.CONN] = net.pair[q, c.PAIR_CONN]
+    s.veh[veh, c.CHANGED] = now
+    s.lane[lane, c.ZIPPED] = 1
+
+
+@njit(inline="always", **FAST)
 def _account(net, trips, const, s, out, veh, lane, leave, lost):
-    """Book the delay that a vehicle met on a lane it leaves (or stands on at the end)."""
-    delay = leave + lost - s.veh[veh, c.ENTER] - net.lane[lane, c.FREE]
+    """Book what a vehicle lost against its own desired speed on a lane it leaves (or stands on at the end)."""
+    delay = leave + lost - s.veh[veh, c.ENTER] - (net.lane[lane, c.FREE] * trips.vehicle[veh, c.DRIVER] >> 10)
     if trips.vehicle[veh, c.DEPART] >= const[c.COUNT_FROM]:
         out.totals[c.DELAY] += delay
         if delay > net.lane[lane, c.STOP]:
@@ -228,6 +316,8 @@ def _account(net, trips, const, s, out, veh, lane, leave, lost):
         out.log[n, c.LOG_LEAVE] = leave
         out.log[n, c.LOG_DELAY] = delay
         out.log[n, c.LOG_STEP] = s.veh[veh, c.STEP]
+        out.log[n, c.LOG_BY_LANE] = s.veh[veh, c.BY_LANE]
+        out.log[n, c.LOG_CHANGED] = s.veh[veh, c.CHANGED]
 
 
 @njit(inline="always", **FAST)
@@ -319,7 +409,8 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     if yields and not stops_inside:
         # whoever goes on past the place comes to the conflict later
         extra = 0 if inside or place < 0 else net.lane[place, c.FREE] + const[c.REACTION]
-        clear = _foe_ahead(net, s, conn, now, extra)
+        waited = now - max(s.veh[veh, c.ARRIVAL], s.lane[lane, c.LAST_LEAVE])
+        clear = _foe_ahead(net, const, s, conn, now, extra, waited)
         if clear < c.NEVER and (inside or place < 0):
             s.lane[lane, c.YIELDING] = 1
             _schedule(net, plan, const, s, lane, now, clear)
@@ -353,6 +444,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     lost = _discharge(net, trips, const, s, lane, veh, conn, now, yields, stops_inside)
     _account(net, trips, const, s, out, veh, lane, now, lost)
     _remove_head(net, trips, s, lane, now)
+    _zip_in(net, plan, trips, const, s, lane, now)
     cross = 0 if stops_inside else net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
     enter = now + lost + cross
     _append(net, plan, trips, const, s, veh, target, following, step, now, enter, not stops_inside)
@@ -412,7 +504,7 @@ def _close(net, trips, const, s, out):
             out.totals[c.BLOCKED] += end - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM])
         veh = s.lane[lane, c.HEAD]
         while veh >= 0:
-            if end > s.veh[veh, c.ENTER] + net.lane[lane, c.FREE]:
+            if end > s.veh[veh, c.ENTER] + (net.lane[lane, c.FREE] * trips.vehicle[veh, c.DRIVER] >> 10):
                 _account(net, trips, const, s, out, veh, lane, end, 0)
             veh = s.veh[veh, c.NEXT]
     for gate in range(n_lane, s.lane.shape[0]):

@@ -14,9 +14,9 @@ NEVER = 2_000_000_000
 
 # lanes (static): index in its link; upstream end to stop line at the limit, and as driven; places; time of the backward
 # wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
-# waiting place that keeps the lane's other turns from passing while somebody stands there
-BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER = range(9)
-N_LANE = 9
+# waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it
+BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT = range(11)
+N_LANE = 11
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
@@ -38,14 +38,15 @@ DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER = range(7)
 N_VEHICLE = 7
 # lanes (changing): pending event; end and mode of the green it lies in; head waits for a gap; queue; free again;
 # last arrival; last to leave, and how; green in which N_GREEN vehicles left; places taken so far; who waits for
-# room; when the next may enter from a gate
+# room; when the next may enter from a gate; whether the last to leave made place for one from the lane beside it
 EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, COUNT, FREE_AT, LAST_ARRIVAL = range(9)
 LAST_LEAVE, LAST_CONN, GREEN_FROM = range(9, 12)
-N_GREEN, SLOT, WAITER, WAITER_NEXT, BLOCKED_FROM, BUCKET_NEXT, GATE_FREE = range(12, 19)
-N_LANE_STATE = 19
-# vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection; step
-NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT = range(6)
-N_VEH_STATE = 6
+N_GREEN, SLOT, WAITER, WAITER_NEXT, BLOCKED_FROM, BUCKET_NEXT, GATE_FREE, ZIPPED = range(12, 20)
+N_LANE_STATE = 20
+# vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
+# step; its first place in the ring; the lane it entered the link by, and when it changed to the next one (or NEVER)
+NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, BY_LANE, CHANGED = range(8)
+N_VEH_STATE = 8
 # signals (changing): the window that is open or comes next, and the begin of its cycle
 AT_WINDOW, AT_BASE = range(2)
 N_SIGNAL_STATE = 2
@@ -53,15 +54,17 @@ N_SIGNAL_STATE = 2
 DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)
 N_TOTALS = 6
 # log columns
-LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP = range(8)
-N_LOG = 8
+LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_STEP, LOG_BY_LANE, LOG_CHANGED = range(
+    10
+)
+N_LOG = 10
 # constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count; for the
 # first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM = range(8, 13)
+ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(8, 17)
 N_START = 8
-REACHED0, USE0 = 13, 13 + N_START
-N_CONST = 13 + 2 * N_START
+REACHED0, USE0 = 17, 17 + N_START
+N_CONST = 17 + 2 * N_START
 
 Ints = NDArray[np.int32]
 

@@ -23,6 +23,8 @@ TICKS = 10
 MIN_STORAGE_VEH = 2
 CONFLICT_AT = 0.6
 """Where on the way across a junction conflicts lie, roughly. [-]"""
+SPEED_RANGE = 0.7, 1.3
+"""Least and highest desired speed over the limit. [-]"""
 VEHICLE_M = 4.5
 VEHICLE_SHARE = 0.75
 """Of the spacing in a queue, what is vehicle and not gap. [-]"""
@@ -55,17 +57,20 @@ class CompiledNetwork:
         return int(self.arrays.lane.shape[0])
 
 
-def _lane_row(length_m: float, speed_mps: float, bit: int, parameters: SimParameters, spacing_m: float) -> list[int]:
+def _lane_row(
+    length_m: float, speed_mps: float, bit: int, parameters: SimParameters, spacing_m: float, *, before_m: float = 0.0
+) -> list[int]:
     free_s = length_m / speed_mps
     stop_s = speed_mps / 2 * (1 / parameters.decel_mps2 + 1 / parameters.accel_mps2)
-    storage = max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m - 1e-9))
+    room_m = length_m + before_m
+    storage = max(MIN_STORAGE_VEH, math.ceil(room_m / spacing_m - 1e-9))
     row = [0] * k.N_LANE
-    row[k.BLOCKER] = -1
+    row[k.BLOCKER] = row[k.LEFT] = row[k.RIGHT] = -1
     row[k.BIT] = bit
     row[k.FREE] = ticks(free_s)
     row[k.DRIVE] = ticks(free_s + parameters.dawdle * length_m / speed_mps**2)
     row[k.STORAGE] = storage
-    row[k.WAVE] = ticks(max(0.0, length_m - spacing_m) / parameters.wave_mps)
+    row[k.WAVE] = ticks(max(0.0, room_m - spacing_m) / parameters.wave_mps)
     row[k.SPACING] = ticks(parameters.reaction_headway_s * 0.8 + spacing_m / speed_mps)
     row[k.STOP] = ticks(stop_s)
     return row
@@ -84,11 +89,16 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     row[k.APPROACH] = ticks(parameters.minor_loss_s * link_speed_mps / 13.89) if minor else 0
     row[k.PACE] = round(1000 / paced)
     row[k.SPEED] = round(10 * speed)
-    row[k.USE] = ticks(speed * parameters.yellow_use_per_mps)
+    row[k.USE] = ticks(yellow_use_s(speed, parameters))
     row[k.PLACE] = -1
     row[k.SIGNAL] = -1
     row[k.CLEAR_GAP] = ticks(critical_gap_s(connection, parameters))
     return row
+
+
+def yellow_use_s(speed_mps: float, parameters: SimParameters) -> float:
+    """How long into yellow a vehicle still passes at this speed: later it can stop. [s]"""
+    return max(0.0, speed_mps * parameters.yellow_use_per_mps - parameters.yellow_unused_s)
 
 
 def critical_gap_s(connection: Connection, parameters: SimParameters) -> float:
@@ -114,13 +124,21 @@ def compile_network(
     lane_of: dict[tuple[str, int], int] = {}
     lane_link: list[str] = []
     rows: list[list[int]] = []
+    before_m = _room_before_m(network)
     for link in network.links.values():
         for lane in link.lanes:
             if lane.kind != "other":
                 lane_of[link.id, lane.index] = len(rows)
                 lane_link.append(link.id)
-                rows.append(_lane_row(lane.length_m, lane.speed_mps, lane.index, parameters, spacing))
+                row = _lane_row(
+                    lane.length_m, lane.speed_mps, lane.index, parameters, spacing,
+                    before_m=before_m.get((link.id, lane.index), 0.0),
+                )  # fmt: skip
+                rows.append(row)
     n_real = len(rows)
+    for (link_id, index), at in lane_of.items():
+        rows[at][k.LEFT] = lane_of.get((link_id, index + 1), -1)
+        rows[at][k.RIGHT] = lane_of.get((link_id, index - 1), -1)
     heads_of = {
         controller.id: tuple(head.index for head in controller.heads if head.connections)
         for controller in network.controllers.values()
@@ -163,6 +181,15 @@ def compile_network(
         heads_of=heads_of,
         n_ring=ring,
     )
+
+
+def _room_before_m(network: RoadNetwork) -> dict[tuple[str, int], float]:
+    """Lanes that are reached over ways that nobody crosses: the queue stands on these too, so far. [m]"""
+    room: dict[tuple[str, int], float] = {}
+    for c in network.connections:
+        key = c.to_link, c.to_lane
+        room[key] = min(room.get(key, math.inf), 0.0 if c.conflicts else c.length_m)
+    return room
 
 
 def _waiting_place(
@@ -356,7 +383,7 @@ def compile_trips(
         raise DemandError("trips", faults[:20])
     parameters = compiled.parameters
     rng = np.random.default_rng(seed)
-    pace = np.clip(rng.normal(1.0, parameters.speed_spread, len(trips)), 0.85, 1.2)
+    pace = 1 / np.clip(rng.normal(1.0, parameters.speed_spread, len(trips)), *SPEED_RANGE)
     vehicle = np.zeros((len(trips), 7), np.int32)
     vehicle[:, k.DEPART] = np.round((trips.depart_s - begin_s + warmup_s) * TICKS)
     vehicle[:, k.ROUTE0] = trips.route_start[:-1]
@@ -405,9 +432,14 @@ def constants(
     row[k.LANE_CHANGE] = parameters.lane_change_veh
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
+    row[k.STUCK] = ticks(parameters.stuck_s)
+    # a foe at speed v [dm/s] stops in v²/(2 b): at a share waited/impatience of the braking b it takes v/(2 b) × this
+    row[k.IMPATIENCE] = round(ticks(parameters.impatience_s) / (2 * parameters.decel_mps2))
+    row[k.CREEP] = round(10 * parameters.creep_mps)
+    row[k.STUCK_VEH] = parameters.stuck_veh
     reached = [math.sqrt(2 * parameters.accel_mps2 * (1 + n * spacing_m)) for n in range(k.N_START)]
     row[k.REACHED0 : k.REACHED0 + k.N_START] = [round(10 * v) for v in reached]
-    row[k.USE0 : k.USE0 + k.N_START] = [ticks(v * parameters.yellow_use_per_mps) for v in reached]
+    row[k.USE0 : k.USE0 + k.N_START] = [ticks(yellow_use_s(v, parameters)) for v in reached]
     return row
 
 

@@ -20,8 +20,9 @@ class SimParameters:
         From start of green until the first queued vehicle passes the stop line. [s]
     second_headway_s, early_headway_s : float
         Headway behind the first, and behind the next ones up to number `n_early` of a queue. [s]
-    yellow_use_per_mps : float
-        A vehicle still passes until this long into yellow, per speed on the junction: later ones can stop. [s/(m/s)]
+    yellow_use_per_mps, yellow_unused_s : float
+        A vehicle still passes until this long into yellow, per speed at the stop line, less what its driver looks ahead
+        (SUMO: half a second, by its steps of one second): later ones can stop. [s/(m/s), s]
     critical_gap_s, follow_up_s : float
         Gap acceptance of permitted turns and minor roads where closed forms need one number. [s]
     gap_margin_s, least_gap_s : float
@@ -46,6 +47,12 @@ class SimParameters:
         Where vehicles enter the network: least headway per link, time lost by entering. [s]
     lane_change_veh : int
         A lane that needs a lane change is chosen only when it holds this many vehicles less. [veh]
+    impatience_s, creep_mps : float
+        Whoever has waited for a gap so long trusts that foes brake as hard as they can, in proportion before; speed of
+        foes that start from a queue. [s, m/s]
+    stuck_s, stuck_veh : float, int
+        When the head of a lane has stood for so long, those behind it change to the lane beside it that moves, and who
+        enters the link takes the lane only when it holds so many vehicles less. [s, veh]
     """
 
     reaction_headway_s: float = 1.5
@@ -54,6 +61,7 @@ class SimParameters:
     early_headway_s: float = 2.1
     n_early: int = 4
     yellow_use_per_mps: float = 1 / 9
+    yellow_unused_s: float = 0.0
     critical_gap_s: float = 4.8
     gap_margin_s: float = 0.5
     least_gap_s: float = 3.5
@@ -63,14 +71,18 @@ class SimParameters:
     accel_mps2: float = 2.6
     decel_mps2: float = 4.5
     turn_loss: float = 0.7
-    dawdle: float = 0.37
+    dawdle: float = 0.7
     wave_mps: float = 6.0
     spacing_m: float = 6.5
-    speed_spread: float = 0.07
+    speed_spread: float = 0.1
     entry_headway_s: float = 1.2
     entry_loss_s: float = 0.0
     lane_change_veh: int = 2
+    impatience_s: float = 180.0
+    creep_mps: float = 2.7
+    stuck_s: float = 5.0
+    stuck_veh: int = 3
 
 
 STREET = SimParameters()
-SUMO = replace(STREET, entry_headway_s=2.5, entry_loss_s=3.0)
+SUMO = replace(STREET, start_up_s=0.6, yellow_unused_s=0.5, entry_headway_s=2.5, entry_loss_s=3.0)

@@ -20,7 +20,7 @@ LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop")
 CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap")
 CONSTANTS = (
     "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
-    "entry_loss", "lane_change", "end", "count_from",
+    "entry_loss", "lane_change", "end", "count_from", "stuck", "stuck_veh", "impatience", "creep",
 )  # fmt: skip
 
 
@@ -40,6 +40,8 @@ class Vehicle:
     arrival: int = 0
     conn: Connection | None = None
     places: list[int] = field(default_factory=list)
+    by_lane: int = -1
+    changed: int = NEVER
 
 
 @dataclass(eq=False)
@@ -55,6 +57,8 @@ class Lane:
     spacing: int = 0
     stop: int = 0
     blocker: Lane | None = None
+    beside: list[Lane] = field(default_factory=list)  # left, right
+    zipped: bool = False
     is_gate: bool = False
     queue: list[Vehicle] = field(default_factory=list)
     left_at: list[int | None] = field(default_factory=list)  # per place ever taken: when it was left
@@ -103,6 +107,14 @@ class Connection:
     place: Lane | None = None
     signal: Signal | None = None
     foes: list[tuple[Lane, Connection, int]] = field(default_factory=list)
+
+    def is_open(self, now: int) -> bool:
+        """Whether its signal shows green, or there is none."""
+        if self.signal is None:
+            return True
+        s = self.signal
+        laps = [(now - s.base) // s.cycle + n for n in (-2, -1, 0, 1)]
+        return any(a <= now - s.base - lap * s.cycle < b for a, b, *_ in s.windows for lap in laps)
 
 
 @dataclass
@@ -166,6 +178,7 @@ class Simulation:
         self.lanes = [Lane(n, **{name: row[getattr(k, name.upper())] for name in LANE}) for n, row in enumerate(rows)]
         for lane, row in zip(self.lanes, rows, strict=True):
             lane.blocker = self.lanes[row[k.BLOCKER]] if row[k.BLOCKER] >= 0 else None
+            lane.beside = [self.lanes[n] for n in (row[k.LEFT], row[k.RIGHT]) if n >= 0]
         windows = [tuple(row) for row in plan.window.tolist()]
         signals = [Signal(cycle, offset, windows[a:b]) for cycle, offset, a, b in plan.signal.tolist()]
         rows = network.conn.tolist()
@@ -277,7 +290,8 @@ class Simulation:
         if yields and not waits_inside:
             # whoever goes on past the place comes to the conflict later
             extra = place.free + self.const["reaction"] if place is not None else 0
-            clear = self._until_clear(conn, now, extra)
+            waited = max(1, now - max(vehicle.arrival, lane.last_leave))
+            clear = self._until_clear(conn, now, extra, waited)
             if clear is not None and place is None:
                 lane.yielding = True
                 self._plan_head(lane, clear)
@@ -328,7 +342,40 @@ class Simulation:
         lane.last_leave, lane.last_conn = now, conn
         self._book(lane, vehicle, now, lost)
         self._remove(lane, now)
+        self._zip_in(lane, now)
         return lost
+
+    def _is_stuck(self, lane: Lane, now: int) -> bool:
+        """Whether the head has stood for a while and does not go now."""
+        if not lane.queue or max(lane.last_leave, lane.head.arrival) + self.const["stuck"] > now:
+            return False
+        return lane.event > now + 10 or lane.yielding
+
+    def _zip_in(self, lane: Lane, now: int) -> None:
+        """After one of its own a lane lets one in that stands behind a stuck head in a lane beside it."""
+        if lane.zipped:
+            lane.zipped = False
+            return
+        for other in lane.beside:
+            if len(other.queue) < 2 or not self._is_stuck(other, now):
+                continue
+            vehicle = other.queue[1]
+            rows = [r for r in self.pairs[self.route[vehicle.step]] if r[0] is lane and r[2] <= vehicle.is_bus]
+            if vehicle.arrival > now or vehicle.slots > 1 or not rows:
+                continue
+            conn = rows[0][1]
+            if (conn is None or conn.is_open(now)) and lane.room_from(1) < NEVER:
+                self._change(vehicle, other, lane, conn, now)
+            return
+
+    def _change(self, vehicle: Vehicle, other: Lane, lane: Lane, conn: Connection | None, now: int) -> None:
+        other.queue.remove(vehicle)
+        self._free_places(vehicle, other, now)
+        lane.queue.insert(0, vehicle)
+        vehicle.places = [len(lane.left_at)]
+        lane.left_at.append(None)
+        vehicle.conn, vehicle.changed = conn, now
+        lane.zipped = True
 
     def _accelerating(self, nth: int, conn: Connection) -> int:
         """What the nth of a queue loses by accelerating beyond the stop line."""
@@ -336,7 +383,7 @@ class Simulation:
         reached = min(v, self.const["reached"][nth])
         return 10 * (v - reached) ** 2 // (2 * self.const["accel"] * max(v, 1))
 
-    def _until_clear(self, conn: Connection, t: int, extra: int) -> int | None:
+    def _until_clear(self, conn: Connection, t: int, extra: int, waited: int) -> int | None:
         """When the first foe that leaves no gap has passed; None when the way is clear."""
         for lane, foe, in_the_way in conn.foes:
             if lane.last_conn is foe and lane.last_leave + in_the_way > t:
@@ -350,7 +397,9 @@ class Simulation:
                 if passes > min(t + conn.clear_gap + extra, lane.green_end):
                     break
                 if vehicle.conn is foe:
-                    return max(passes, t) + in_the_way
+                    speed = foe.speed if passes <= vehicle.arrival + 5 else self.const["creep"]
+                    if passes <= t + 10 + speed * self.const["impatience"] // waited:
+                        return max(passes, t) + in_the_way
         return None
 
     def _choose(self, vehicle: Vehicle, step: int, targets: int | None, now: int) -> tuple[Lane, Connection | None]:
@@ -367,6 +416,8 @@ class Simulation:
                 cost += 10_000
             if targets is None and lane.gate_free > now:
                 cost += 2
+            if self._is_stuck(lane, now):
+                cost += self.const["stuck_veh"]
             costs.append((cost, n))
         lane, conn, _ = rows[min(costs)[1]]
         return lane, conn
@@ -386,6 +437,7 @@ class Simulation:
         arrival = max(arrival, lane.last_arrival + lane.spacing)
         lane.last_arrival = arrival
         vehicle.enter, vehicle.arrival, vehicle.conn = enter, arrival, conn
+        vehicle.by_lane, vehicle.changed = lane.number, NEVER
         vehicle.places = list(range(len(lane.left_at), len(lane.left_at) + min(vehicle.slots, lane.storage)))
         lane.left_at += [None] * len(vehicle.places)
         lane.queue.append(vehicle)
@@ -393,27 +445,31 @@ class Simulation:
             self._plan_head(lane, now)
 
     def _remove(self, lane: Lane, now: int) -> None:
-        """Take the head off and wake those who wait for its place, who came last first."""
-        for place in lane.queue.pop(0).places:
+        self._free_places(lane.queue.pop(0), lane, now)
+
+    def _free_places(self, vehicle: Vehicle, lane: Lane, now: int) -> None:
+        """Wake those who wait for a vehicle's place, who came last first."""
+        for place in vehicle.places:
             lane.left_at[place] = now
         waiting, lane.waiting = lane.waiting, []
         for other in reversed(waiting):
             self._enter(other, now + max(1, lane.wave))
 
     def _book(self, lane: Lane, vehicle: Vehicle, leave: int, lost: int) -> None:
-        delay = leave + lost - vehicle.enter - lane.free
+        delay = leave + lost - vehicle.enter - lane.free * vehicle.pace // 1024
         if vehicle.depart >= self.const["count_from"]:
             self.totals["delay"] += delay
             self.totals["stops"] += delay > lane.stop
         conn = vehicle.conn.number if vehicle.conn is not None else -1
-        self.log.append((vehicle.number, lane.number, conn, vehicle.enter, vehicle.arrival, leave, delay, vehicle.step))
+        row = (vehicle.number, lane.number, conn, vehicle.enter, vehicle.arrival, leave, delay, vehicle.step)
+        self.log.append((*row, vehicle.by_lane, vehicle.changed))
 
     def _close(self) -> None:
         for lane in self.lanes:
             if lane.blocked_from is not None:
                 self.totals["blocked"] += self.end - max(lane.blocked_from, self.const["count_from"])
             for vehicle in lane.queue:
-                if self.end > vehicle.enter + lane.free:
+                if self.end > vehicle.enter + lane.free * vehicle.pace // 1024:
                     self._book(lane, vehicle, self.end, 0)
         for gate in self.gates.values():
             for vehicle in gate.queue:

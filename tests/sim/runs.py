@@ -22,7 +22,7 @@ from sim.parameters import STREET, SimParameters
 from tests.builders import SPACING_M, field_plan
 
 TOTALS = ("delay", "stops", "blocked", "done", "entered", "gate_delay")
-SLOWEST_PACE, FASTEST_PACE = 1.2, 0.85
+SLOWEST_PACE, FASTEST_PACE = 1 / 0.7, 1 / 1.3
 """Bounds of drivers' desired travel time over the limit's [-]."""
 
 
@@ -38,6 +38,13 @@ class Passage:
     leave: int
     delay: int
     step: int
+    by_lane: int
+    changed: int
+
+    @property
+    def changed_lane(self) -> bool:
+        """Whether it entered the link by the lane beside the one it left it by."""
+        return self.by_lane != self.lane
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,15 +153,21 @@ def times_in_order(done: Run) -> None:
 
 
 def nobody_passes(done: Run) -> None:
-    """In each lane the order of leaving is the order of joining and of arriving, at least the spacing apart."""
+    """In each lane the order of leaving is the order of joining and of arriving, at least the spacing apart.
+
+    Those who came from the lane beside it are let in anywhere, while they were on both lanes' link.
+    """
     joined = joining(done)
     by_lane: dict[int, list[Passage]] = defaultdict(list)
     for row in done.log:
         by_lane[row.lane].append(row)
-    for lane, rows in by_lane.items():
+        assert row.changed_lane == (row.changed < k.NEVER)
+        assert not row.changed_lane or row.arrival <= row.changed <= row.leave
+    for lane, everybody in by_lane.items():
+        assert all(one.leave <= other.leave for one, other in pairwise(everybody))
+        rows = [row for row in everybody if not row.changed_lane]
         spacing = int(done.compiled.arrays.lane[lane, k.SPACING])
         for one, other in pairwise(rows):
-            assert one.leave <= other.leave
             assert other.arrival >= one.arrival + spacing
             assert joined[one.veh, lane, one.step] <= joined[other.veh, lane, other.step]
 
@@ -201,7 +214,11 @@ def storage_holds(done: Run) -> None:
     for row in done.log:
         storage = int(done.compiled.arrays.lane[row.lane, k.STORAGE])
         slots = min(int(done.trips.vehicle[row.veh, k.SLOTS]), storage)
-        steps[row.lane] += [(joined[row.veh, row.lane, row.step], slots), (row.leave, -slots)]
+        entered = joined[row.veh, row.lane, row.step]
+        if row.changed_lane:
+            steps[row.by_lane] += [(entered, slots), (row.changed, -slots)]
+            entered = row.changed
+        steps[row.lane] += [(entered, slots), (row.leave, -slots)]
     for lane, changes in steps.items():
         inside = 0
         for _, slots in sorted(changes):  # at equal times those who leave go first
@@ -223,15 +240,13 @@ def routes_kept(done: Run) -> None:
 
 
 def delays_add_up(done: Run) -> None:
-    """The total delay is what the log books and the waits to enter; none is below what fast driving saves."""
+    """The total delay is what the log books and the waits to enter; nobody is faster than it wants to be."""
     depart = done.trips.vehicle[:, k.DEPART]
     counted = depart >= done.const[k.COUNT_FROM]
     booked = sum(row.delay for row in done.log if counted[row.veh])
     entries = int(done.const[k.ENTRY_LOSS]) * _entered(done, counted)
     assert done.totals["delay"] == booked + entries + done.totals["gate_delay"]
-    for row in done.log:
-        free = int(done.compiled.arrays.lane[row.lane, k.FREE])
-        assert row.delay >= -(1 - FASTEST_PACE) * free - 1  # 1 tick: rounding down
+    assert all(row.delay >= 0 for row in done.log)
 
 
 def _entered(done: Run, counted: np.ndarray) -> int:
