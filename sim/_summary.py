@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim import _tables as k
 from sim._statistics import Estimate, by_group, mean_of, queue_estimates, ratio_of, rows_of
 from sim._tallies import Scene, Tally
-from sim.emissions import co2_kg, fuel_rates
+from sim.emissions import FuelRates, co2_kg, fuel_rates
 from sim.lane_groups import lane_groups
 from sim.measured import AreaMeasures, ClassMeasures, LaneGroupMeasures, MovementMeasures
 from sim.pedestrians import CrossingMeasures
@@ -57,7 +57,7 @@ class Summary:
         return cruise * distance_m + self._rates.idle_l_per_s * self._all("delay_s") + stop * self._all("stops")
 
     @cached_property
-    def _rates(self) -> Any:
+    def _rates(self) -> FuelRates:
         return fuel_rates(self._scene.speed_mps)
 
     @cached_property
@@ -187,8 +187,7 @@ class Summary:
             told = {name: error for name, error in (errors | queue_errors).items() if values.get(name) is not None}
             letters = [str(level[n]) if has_signal else None for level in levels]
             rows.append(
-                values
-                | {"co2_kg": co2_kg(values["fuel_l"]), "los_hcm": letters[0], "los_khcm": letters[1], "se": told}
+                values | {"co2_kg": co2_kg(values["fuel_l"]), "los_hcm": letters[0], "los_khcm": letters[1], "se": told}
             )
         return rows
 

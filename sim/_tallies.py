@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from network_data.plans import TimingPlan
 from sim import _tables as k
 from sim._greens import Windows, head_greens, lane_openings
-from sim.compile import TICKS
+from sim.compile import TICKS, ticks, yellow_use_s
 from sim.queues import LaneQueues, Passages, busy_s, full_s, lane_queues
 from sim.simulate import Record, Simulator, Totals
 
@@ -80,8 +80,8 @@ class Scene:
         parameters, raw, yellow = self.simulator.compiled.parameters, self.openings, self._openings[2]
         closes = (raw.length > 0) & (raw.length < raw.cycle[:, None])
         lost = np.where(closes, round(parameters.start_up_s * TICKS), 0)
-        use = np.minimum(yellow, np.round(self.speed_mps * parameters.yellow_use_per_mps * TICKS)[:, None])
-        length = np.maximum(0, raw.length - lost + use.astype(np.int64) * closes)
+        used = np.array([ticks(yellow_use_s(float(v), parameters)) for v in self.speed_mps], np.int64)
+        length = np.maximum(0, raw.length - lost + np.minimum(yellow, used[:, None]) * closes)
         return Windows(raw.cycle, raw.origin, (raw.start + lost) % raw.cycle[:, None], length)
 
     @cached_property
@@ -183,7 +183,6 @@ def tally(scene: Scene, realization: int) -> Tally:
     came = turned & real
     passed = came & (log.leave < end)
     stopped = log.delay > scene.simulator.compiled.arrays.lane[log.lane, k.STOP]
-    free = scene.simulator.compiled.arrays.lane[log.lane, k.FREE]
     bus = vehicle.bus[log.veh]
 
     def by_conn(rows: NDArray[np.bool_], what: NDArray[np.generic] | None = None) -> Floats:
@@ -203,10 +202,10 @@ def tally(scene: Scene, realization: int) -> Tally:
         delay_s=by_conn(turned, log.delay / TICKS),
         stops=by_conn(turned & stopped),
         on_green=by_conn(came & _arrived_on_green(log, scene)),
-        travel_s=by_conn(turned, (log.delay + free) / TICKS),
+        travel_s=by_conn(turned, (log.leave - log.enter) / TICKS),
         bus_veh=by_conn(came & bus),
         bus_delay_s=by_conn(turned & bus, log.delay / TICKS),
-        entered_veh=by_lane(real & (log.enter >= start)),
+        entered_veh=np.bincount(log.by_lane[real & (log.enter >= start)], minlength=n_lane).astype(np.float64),
         left_veh=by_lane(real & (log.leave >= start) & (log.leave < end)),
         exit_veh=by_lane(exits),
         exit_delay_s=by_lane(exits, log.delay / TICKS),
@@ -232,10 +231,23 @@ class _Log:
     leave: Ints
     delay: Ints
     step: Ints
+    by_lane: Ints
+    changed: Ints
 
     @staticmethod
     def of(record: Record) -> _Log:
-        names = (k.LOG_VEH, k.LOG_LANE, k.LOG_CONN, k.LOG_ENTER, k.LOG_ARRIVAL, k.LOG_LEAVE, k.LOG_DELAY, k.LOG_STEP)
+        names = (
+            k.LOG_VEH,
+            k.LOG_LANE,
+            k.LOG_CONN,
+            k.LOG_ENTER,
+            k.LOG_ARRIVAL,
+            k.LOG_LEAVE,
+            k.LOG_DELAY,
+            k.LOG_STEP,
+            k.LOG_BY_LANE,
+            k.LOG_CHANGED,
+        )
         return _Log(*(record.column(name).astype(np.int64) for name in names))
 
 
@@ -294,11 +306,16 @@ def _arrived_on_green(log: _Log, scene: Scene) -> NDArray[np.bool_]:
 
 
 def _full(log: _Log, scene: Scene, vehicle: _Vehicles, real: NDArray[np.bool_]) -> Floats:
-    enter = np.clip(log.enter[real], scene.start, scene.end)
-    leave = np.clip(log.leave[real], scene.start, scene.end)
+    """Seconds without a free place; who changes lanes on the link takes a place of the first lane until then."""
+    changed = np.minimum(log.changed[real], log.leave[real])
+    moved = np.flatnonzero(log.changed[real] < log.leave[real])
+    lane = np.concatenate([log.by_lane[real], log.lane[real][moved]])
+    enter = np.concatenate([log.enter[real], changed[moved]])
+    leave = np.concatenate([changed, log.leave[real][moved]])
+    slots = np.concatenate([vehicle.slots[log.veh[real]], vehicle.slots[log.veh[real]][moved]])
     storage = _storage(scene)
-    slots = np.minimum(vehicle.slots[log.veh[real]], storage[log.lane[real]])
-    return full_s(log.lane[real], enter, leave, slots, storage)
+    enter, leave = (np.clip(t, scene.start, scene.end) for t in (enter, leave))
+    return full_s(lane, enter, leave, np.minimum(slots, storage[lane]), storage)
 
 
 def _capacity(passages: Passages, scene: Scene) -> Floats:
