@@ -8,6 +8,7 @@ greens, permitted and protected turns, shared lanes. With one green it is what t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from network_data.errors import DemandError, PlanError
 from network_data.network import RoadNetwork
@@ -18,7 +19,14 @@ from sim.lane_service import LaneService, Pair, ServedLane, SignalService
 from sim.saturation import LaneSaturation, lane_saturations, lane_use
 from sim.signal_forms import NOBODY_VPH, ClosedFormGroup, ClosedFormSettings, Formula, SignalForms
 
-__all__ = ["ClosedFormGroup", "ClosedFormSettings", "Formula", "closed_form", "network_delay_s_per_veh"]
+__all__ = [
+    "ClosedFormGroup",
+    "ClosedFormSettings",
+    "Formula",
+    "closed_form",
+    "closed_form_over_periods",
+    "network_delay_s_per_veh",
+]
 
 
 def closed_form(
@@ -74,6 +82,25 @@ def closed_form(
     if faults:
         raise PlanError("plan", faults)
     return {g: out[g] for g in groups if g in out}
+
+
+def closed_form_over_periods(
+    network: RoadNetwork,
+    plan: TimingPlan,
+    flows_vph: Sequence[Mapping[Pair, float]],
+    settings: ClosedFormSettings | None = None,
+) -> list[dict[str, ClosedFormGroup]]:
+    """Closed forms of periods in a row, each begun with the queues the one before left.
+
+    Parameters and errors as `closed_form`, `flows_vph` having one mapping for each period of `settings.period_h`.
+    """
+    settings = settings or ClosedFormSettings()
+    out: list[dict[str, ClosedFormGroup]] = []
+    for flows in flows_vph:
+        groups = closed_form(network, plan, flows, settings)
+        out.append(groups)
+        settings = replace(settings, queue_veh={g.id: g.queue_after_veh for g in groups.values()})
+    return out
 
 
 def network_delay_s_per_veh(

@@ -31,6 +31,7 @@ from sim.saturation import LaneSaturation, SaturationSettings, walk_factor
 FLOAT = NDArray[np.float64]
 Pair = tuple[str, str]
 BALANCE_ROUNDS = 30
+SETTLE_ROUNDS = 5
 LEAST_VPS = 1e-9
 
 
@@ -112,19 +113,18 @@ class LaneService:
         pieces = greens.cut(self.program, self.served)
         flow = {i: self.flows_vps[pair] / len(ways) for pair, ways in self.ways_of.items() for i in ways}
         rates = self._way_rates(pieces, flow, {})
-        flow = self._balanced(pieces, rates)
-        spans = self._queue_spans(pieces, flow, self._lane_rates(pieces, rates, flow))
+        flow, service = self._settled(pieces, rates)
+        spans = self._queue_spans(pieces, flow, service)
         pieces = greens.cut(self.program, self.served, np.array([t for span in spans.values() for t in span.ravel()]))
-        rates = self._way_rates(
-            pieces, flow, {n: _inside(pieces, span, self.program.cycle_s) for n, span in spans.items()}
-        )
-        flow = self._balanced(pieces, rates)
+        queued = {n: _inside(pieces, span, self.program.cycle_s) for n, span in spans.items()}
+        rates = self._way_rates(pieces, flow, queued)
+        flow, service = self._settled(pieces, rates)
         modes = {i: self._mode(pieces, self.network.connections[i]) for i in self.lane_of}
         return SignalService(
             pieces=pieces,
             flow_vps=flow,
             way_vps=rates,
-            service_vps=self._lane_rates(pieces, rates, flow),
+            service_vps=service,
             waits=frozenset(i for i, m in modes.items() if self.foes[i] and (m == greens.PERMITTED).any()),
             on_red=frozenset(i for i, m in modes.items() if (m == greens.TURN_ON_RED).any()),
         )
@@ -225,10 +225,31 @@ class LaneService:
             out[int(n)] = np.stack([starts, starts + polygon.cleared_s[row, long]], axis=1)
         return out
 
-    def _balanced(self, pieces: Pieces, rates: Mapping[int, FLOAT]) -> dict[int, float]:
-        """Flows over the ways, every movement over those of its lanes that are least full."""
+    def _settled(self, pieces: Pieces, rates: Mapping[int, FLOAT]) -> tuple[dict[int, float], FLOAT]:
+        """Flows that fill the lanes evenly, and what the lanes serve with them.
+
+        Vehicles of a lane that wait for different greens hold each other up: then it is fuller than its ways one by one
+        say, and is counted so in the next round.
+        """
         cycle_s = float(pieces.piece_s.sum())
-        capacity = {i: max(LEAST_VPS, float((r * pieces.piece_s).sum()) / cycle_s) for i, r in rates.items()}
+        alone = {i: max(LEAST_VPS, float((r * pieces.piece_s).sum()) / cycle_s) for i, r in rates.items()}
+        hold_up = np.ones(len(self.lanes))
+        for n in range(SETTLE_ROUNDS):
+            flow = self._balanced({i: c / hold_up[self.lane_of[i]] for i, c in alone.items()})
+            service = self._lane_rates(pieces, rates, flow)
+            if n + 1 == SETTLE_ROUNDS or not any(len(ways) > 1 for ways in self.ways_of.values()):
+                break
+            supply = (service * pieces.piece_s).sum(1) / cycle_s
+            one_by_one = np.array([sum(flow[i] / alone[i] for i in lane.ways) for lane in self.lanes])
+            together = np.array([sum(flow[i] for i in lane.ways) for lane in self.lanes]) / np.maximum(
+                LEAST_VPS, supply
+            )
+            new = np.where(one_by_one > 1e-6, together / np.maximum(one_by_one, 1e-6), 1.0)
+            hold_up = np.sqrt(hold_up * np.clip(new, 1.0, 100.0))
+        return flow, service
+
+    def _balanced(self, capacity: Mapping[int, float]) -> dict[int, float]:
+        """Flows over the ways, every movement over those of its lanes that are least full."""
         flow = {i: self.flows_vps[pair] / len(ways) for pair, ways in self.ways_of.items() for i in ways}
         full = np.zeros(len(self.lanes))
         for i, v in flow.items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from network_data.network import RoadNetwork
 from sim.back_of_queue import percentile_factor
 from sim.effective_greens import EXTENSION_S, START_UP_S
-from sim.hcm import incremental_delay_s, initial_queue_delay_s, unmet_hours
+from sim.hcm import incremental_delay_s, initial_queue_delay_s, queue_after_veh, unmet_hours
 from sim.khcm import khcm_delay
 from sim.lane_groups import LaneGroup
 from sim.lane_service import LaneService, ServedLane, SignalService
@@ -160,7 +160,8 @@ class SignalForms:
             _sums(owner, v[rows]) for v in (self.flow_vph, self.capacity_vph, self.saturation_vph)
         )
         share, x = np.minimum(1.0, capacity / saturation), flow / capacity
-        queue_veh = np.array([s.queue_veh.get(g.id, 0.0) for g in groups]) * (flow > NOBODY_VPH)
+        waiting = np.array([s.queue_veh.get(g.id, 0.0) for g in groups])
+        queue_veh = np.where(flow > NOBODY_VPH, waiting, 0.0)  # delay per arriving vehicle needs some
         polygon = self._polygon(rows, [s.on_green.get(groups[n].id) for n in owner])
         weight = np.maximum(NOBODY_VPH, self.flow_vph[rows])
         uniform = _sums(owner, polygon.delay_s * weight) / _sums(owner, weight)
@@ -174,10 +175,11 @@ class SignalForms:
         steady = x < 1
         rest = webster_terms_s(np.array(self.cycle_s), share, flow / 3600, np.where(steady, x, 0.0))[1:].sum(axis=0)
         initial = initial_queue_delay_s(queue_veh, flow, capacity, s.period_h)
+        after_veh = queue_after_veh(waiting, flow, capacity, s.period_h)
         return _Figures(
             flow_vph=flow, capacity_vph=capacity, saturation_vph=saturation, share=share, x=x, uniform_s=uniform,
             incremental_s=incremental, initial_s=initial, hcm_s=uniform + incremental + initial, khcm_s=korean_s,
-            webster_s=np.where(steady, uniform + rest, np.nan), queue_after_veh=korean.queue_after_veh,
+            webster_s=np.where(steady, uniform + rest, np.nan), queue_after_veh=after_veh,
             queues_veh=self._queues_veh(rows, owner, polygon, (flow, capacity, share, x, incremental, queue_veh)),
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from sim.capacity import (
     critical_x,
     delay_over_periods,
     greens_s,
+    hcm_level,
     incremental_delay_s,
     initial_queue_delay_s,
     khcm_delay,
@@ -402,3 +403,12 @@ def test_storage_room() -> None:
     """25 ft a car, 45 ft a heavy vehicle."""
     assert storage_m(10) == pytest.approx(76.2)
     assert storage_m(10, 0.5) == pytest.approx(106.68)
+
+
+def test_the_documents_first_example() -> None:
+    """What docs/formulas.md shows first comes out as it says there."""
+    delay = control_delay(cycle_s=90, green_s=36, flow_vph=800, capacity_vph=775)
+    assert f"{optimal_cycle_s(16, [500 / 1600, 300 / 1600]):.1f}" == "58.0"
+    assert f"{webster_delay_s(60, 30, flow_vph=600, saturation_flow_vph=1500):.2f}" == "19.02"
+    assert f"{delay.total_s:.1f}" == "67.9"
+    assert hcm_level(float(delay.total_s), float(delay.x)) == "F"

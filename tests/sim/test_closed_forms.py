@@ -11,7 +11,12 @@ from network_data.errors import DemandError, NetworkError, PlanError
 from network_data.network import Crossing, RoadNetwork
 from network_data.plans import TimingPlan
 from sim.capacity import back_of_queue, control_delay, khcm_delay, uniform_delay_s, webster_delay_s
-from sim.closed_forms import ClosedFormSettings, closed_form, network_delay_s_per_veh
+from sim.closed_forms import (
+    ClosedFormSettings,
+    closed_form,
+    closed_form_over_periods,
+    network_delay_s_per_veh,
+)
 from sim.lane_groups import lane_groups
 from sim.saturation import LaneConditions, SaturationSettings, lane_saturations, turn_radius_m
 from sim.saturation_hcm import permitted_vph
@@ -166,6 +171,40 @@ def test_movements_fill_their_lanes_evenly() -> None:
     assert groups["in:0"].flow_vph + groups["in:1"].flow_vph == pytest.approx(1000)
 
 
+def test_through_traffic_leaves_the_lane_that_lefts_hold_up() -> None:
+    """A lane for through traffic beside one shared with waiting lefts: it takes more, until both are equally full."""
+    b = NetworkBuilder()
+    b.link("w", "a c", lanes=2)
+    b.link("e", "b c")
+    b.link("wo", "c a")
+    b.link("eo", "c b", lanes=2)
+    b.link("no", "c n")
+    b.turn("w eo", lanes=(0, 0), head=("c", 0))
+    b.turn("w eo", lanes=(1, 1), head=("c", 0))
+    left = b.turn("w no", lanes=(1, 0), direction="l", head=("c", 1))
+    b.yielding(left, [b.turn("e wo", head=("c", 2))])
+    b.program("c", [(30, "GgG"), (3, "yyy"), (27, "rrr")], conflicts=[(1, 2)])
+    network = b.build()
+    groups = closed_form(
+        network, field_plan(network), {("w", "eo"): 900.0, ("w", "no"): 80.0, ("e", "wo"): 600.0}, PLAIN
+    )
+    assert groups["w:0"].flow_vph > 1.25 * groups["w:1"].flow_vph
+    # 3 %: lanes are filled in rounds, not solved for
+    assert groups["w:0"].x == pytest.approx(groups["w:1"].x, rel=0.03)
+
+
+def test_periods_hand_their_queues_on() -> None:
+    """An overloaded quarter of an hour delays the next one, which begins with its queue; an empty one lets it go."""
+    network = one_way()
+    flows = [{("in", "out"): v} for v in (1050.0, 800.0, 0.0, 800.0)]
+    periods = [p["in:0"] for p in closed_form_over_periods(network, field_plan(network), flows, PLAIN)]
+    assert periods[0].queue_after_veh == pytest.approx(25)
+    assert periods[1].initial_queue_s > 0
+    assert periods[1].queue_after_veh == 0
+    alone = closed_form(network, field_plan(network), flows[3], PLAIN)["in:0"]
+    assert periods[3] == alone
+
+
 def symmetric() -> RoadNetwork:
     """Four alike approaches with through traffic alone, two stages of 27 s and 3 s yellow."""
     b = NetworkBuilder()
@@ -219,7 +258,7 @@ def settings_of(standard: str, **conditions: LaneConditions) -> SaturationSettin
 
 
 def test_lane_saturation_by_both_manuals() -> None:
-    """Conditions of a link, and widths and turns of the network, by the factors of each manual; kerb lanes have more."""
+    """Conditions of a link, and widths and turns of the network, by the factors of each manual; kerb lanes differ."""
     network = one_way(2)
     groups = lane_groups(network)
     conditions = LaneConditions(heavy_share=0.1, grade=0.03, parking_per_h=5.0)
