@@ -109,13 +109,13 @@ class Stored:
         return len(asked) - len(self.members[family])
 
     @cached_property
-    def approaches(self) -> dict[PlanKey, dict[str, tuple[float, float]]]:
-        """SUMO's delay [s/veh] and vehicles on approach links, by plan."""
-        out: dict[PlanKey, dict[str, tuple[float, float]]] = {}
+    def approaches(self) -> dict[tuple[str, PlanKey], dict[str, tuple[float, float]]]:
+        """SUMO's delay [s/veh] and vehicles on approach links, by its model and plan."""
+        out: dict[tuple[str, PlanKey], dict[str, tuple[float, float]]] = {}
         for row in read_approaches(self.case.name):
             key = PlanKey(row.family, row.index)
             if self.answers.hashes.get(key) == row.plan_hash:
-                out.setdefault(key, {})[row.link] = (row.delay_s_per_veh, row.veh)
+                out.setdefault((row.model, key), {})[row.link] = (row.delay_s_per_veh, row.veh)
         return out
 
     def sumo_s(self, keys: Sequence[PlanKey], seeds: Sequence[int] = SEEDS) -> list[float]:
@@ -134,7 +134,9 @@ class Stored:
         if not found or not all(found):
             return None
         return Prediction(
-            delays_s=[a[0].delay_s_per_veh for a in found], cpu_s=float(np.mean([a[0].cpu_s for a in found]))
+            delays_s=[a[0].delay_s_per_veh for a in found],
+            cpu_s=float(np.mean([a[0].cpu_s for a in found])),
+            approaches=[{x: d for x, (d, _) in self.approaches.get(("meso", key), {}).items()} for key in keys],
         )
 
 
@@ -240,9 +242,9 @@ def _approach_error(stored: Stored, family: str, keys: Sequence[PlanKey], predic
     if not prediction.approaches:
         return None
     pairs = [
-        (mine, stored.approaches[key])
+        (mine, stored.approaches["micro", key])
         for key, mine in zip(keys, prediction.approaches, strict=True)
-        if key.family == family and key in stored.approaches
+        if key.family == family and mine and ("micro", key) in stored.approaches
     ]
     errors = [value for mine, sumo in pairs if (value := approach_error(mine, sumo)) is not None]
     return float(np.mean(errors)) if errors else None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.fidelity_cases import FidelityCase
 from benchmarks.fidelity_flows import turning_flows
@@ -16,12 +15,13 @@ from benchmarks.fidelity_formulas import FORMULAS, closed_form_delays
 from network_data.demand import Demand
 from network_data.plans import TimingPlan
 from network_data.trips import Trips
-from sim.measures import measure
+from sim import _tables as k
+from sim.compile import TICKS
 from sim.parameters import SUMO
 from sim.profile import Profile
 from sim.simulate import Simulator
 from sim.trips import draw_trips
-from sim.wave import Wave
+from sim.wave import Wave, WaveResult
 
 REALIZATIONS = 5
 """How often turning flows are drawn as vehicles."""
@@ -44,18 +44,15 @@ def predictions(case: FidelityCase, plans: Sequence[TimingPlan]) -> dict[str, Pr
     return {
         EXACT: exact_vehicles(case, plans),
         FLOWS: five_minute_flows(case, demand, plans),
-        WAVE: _filtered(Wave(case.network, demand, parameters=SUMO).delays, plans),
-        PROFILE: _filtered(Profile(case.network, demand, parameters=SUMO).delays, plans),
+        WAVE: filtered(Wave(case.network, demand, parameters=SUMO), demand, plans),
+        PROFILE: filtered(Profile(case.network, demand, parameters=SUMO), demand, plans),
         **closed_forms(case, demand, plans),
     }
 
 
 def exact_vehicles(case: FidelityCase, plans: Sequence[TimingPlan]) -> Prediction:
     """The queue simulation with SUMO's very vehicles and its constants."""
-    simulator = simulator_of(case, [case.trips])
-    out = _simulated(simulator, plans)
-    approaches = [approach_delays(simulator, plan) for plan in plans]
-    return Prediction(delays_s=out.delays_s, cpu_s=out.cpu_s, approaches=approaches)
+    return _simulated(simulator_of(case, [case.trips]), plans)
 
 
 def five_minute_flows(case: FidelityCase, demand: Demand, plans: Sequence[TimingPlan]) -> Prediction:
@@ -76,28 +73,53 @@ def _simulated(simulator: Simulator, plans: Sequence[TimingPlan]) -> Prediction:
     simulator.run(plans[:1])
     began_s = time.process_time()
     totals = simulator.run(plans)
-    cpu_s = (time.process_time() - began_s) / max(1, len(plans))
-    return Prediction(delays_s=[float(np.mean([t.delay_s_per_veh for t in row])) for row in totals], cpu_s=cpu_s)
-
-
-def _filtered(
-    delays_of: Callable[[Sequence[TimingPlan]], NDArray[np.float64]], plans: Sequence[TimingPlan]
-) -> Prediction:
-    """Delays by a filter, many plans at once; its first call does not count."""
-    delays_of(plans[:1])
-    began_s = time.process_time()
-    delays = delays_of(plans)
-    return Prediction(delays_s=delays.tolist(), cpu_s=(time.process_time() - began_s) / max(1, len(plans)))
+    return Prediction(
+        delays_s=[float(np.mean([t.delay_s_per_veh for t in row])) for row in totals],
+        cpu_s=(time.process_time() - began_s) / max(1, len(plans)),
+        approaches=[approach_delays(simulator, plan) for plan in plans],
+    )
 
 
 def approach_delays(simulator: Simulator, plan: TimingPlan) -> dict[str, float]:
-    """Delay on every link that ends at a junction, waiting to enter there included. [s/veh]"""
-    delay: dict[str, float] = defaultdict(float)
-    flow: dict[str, float] = defaultdict(float)
-    for movement in measure(simulator, plan).movements.values():
-        delay[movement.from_link] += movement.delay_s_per_veh * movement.flow_vph
-        flow[movement.from_link] += movement.flow_vph
-    return {link: total / flow[link] for link, total in delay.items() if flow[link] > 0}
+    """Delay on every link with a way on, waiting to enter there included. [s/veh]
+
+    As `measure` counts it for its movements, without the rest of what that measures.
+    """
+    compiled = simulator.compiled
+    links = tuple(compiled.network.links)
+    row = {link: i for i, link in enumerate(links)}
+    from_link = np.array([row[c.from_link] for c in compiled.network.connections])
+    veh, delay_s = np.zeros(len(links)), np.zeros(len(links))
+    end = round((simulator.end_s - simulator.begin_s) * TICKS)
+    for r in range(simulator.n_realizations):
+        _, record = simulator.record(plan, r)
+        conn, lane = record.column(k.LOG_CONN), record.column(k.LOG_LANE)
+        due = (conn >= 0) & ((record.column(k.LOG_LEAVE) < end) | (record.column(k.LOG_ARRIVAL) < end))
+        came = due & (lane < compiled.n_real_lane)
+        veh += np.bincount(from_link[conn[came]], minlength=len(links))
+        waited_s = record.column(k.LOG_DELAY)[due] / TICKS
+        delay_s += np.bincount(from_link[conn[due]], weights=waited_s, minlength=len(links))
+    return {link: float(delay_s[i] / veh[i]) for link, i in row.items() if veh[i] > 0}
+
+
+def filtered(of: Wave | Profile, demand: Demand, plans: Sequence[TimingPlan]) -> Prediction:
+    """Delays by a filter, many plans at once; its first call does not count."""
+    of.run(plans[:1])
+    began_s = time.process_time()
+    found = of.run(plans)
+    cpu_s = (time.process_time() - began_s) / max(1, len(plans))
+    link_s = found.link_delay_s + found.gate_delay_s if isinstance(found, WaveResult) else found.link_delay_s
+    veh: dict[str, float] = defaultdict(float)
+    for (origin, _), row in zip(demand.pairs, demand.veh, strict=True):
+        veh[origin] += float(row.sum())
+    return Prediction(
+        delays_s=found.delay_s_per_veh.tolist(),
+        cpu_s=cpu_s,
+        approaches=[
+            {link: total / veh[link] for link, total in zip(found.links, row, strict=True) if veh[link] > 0}
+            for row in link_s.tolist()
+        ],
+    )
 
 
 def closed_forms(case: FidelityCase, demand: Demand, plans: Sequence[TimingPlan]) -> dict[str, Prediction]:

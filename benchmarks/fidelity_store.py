@@ -56,11 +56,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approach:
-    """Delay on one approach link under one plan, mean over the micro seeds 1-3; waiting to enter there is included."""
+    """Delay on one approach link under one plan, waiting to enter there included; of micro the mean over seeds 1-3."""
 
     family: str
     index: int
     plan_hash: str
+    model: str
     link: str
     delay_s_per_veh: float
     veh: float
@@ -160,7 +161,10 @@ def answer_of(row: Mapping[str, str]) -> Answer:
 
 def write_approaches(case: str, approaches: Iterable[Approach], folder: Path = DATA) -> None:
     """Store the delays on approach links."""
-    rows = [(a.family, a.index, a.plan_hash, a.link, f"{a.delay_s_per_veh:.4g}", f"{a.veh:.5g}") for a in approaches]
+    rows = [
+        (a.family, a.index, a.plan_hash, a.model, a.link, f"{a.delay_s_per_veh:.4g}", f"{a.veh:.5g}")
+        for a in approaches
+    ]
     _table(folder / f"approaches_{case}.csv.gz", [f.name for f in fields(Approach)], rows)
 
 
@@ -171,6 +175,7 @@ def read_approaches(case: str, folder: Path = DATA) -> list[Approach]:
             family=row["family"],
             index=int(row["index"]),
             plan_hash=row["plan_hash"],
+            model=row["model"],
             link=row["link"],
             delay_s_per_veh=float(row["delay_s_per_veh"]),
             veh=float(row["veh"]),

@@ -25,6 +25,7 @@ from benchmarks.fidelity_store import (
     PlanKey,
     answer_of,
     read_answers,
+    read_approaches,
     read_plans,
     write_answers,
     write_approaches,
@@ -128,26 +129,31 @@ class Answers:
         """Write the tables that belong to the repository."""
         order = sorted(self.known.items(), key=lambda item: (item[0].model, item[0].key, item[0].seed))
         write_answers(self.case.name, [answer for _, answer in order])
-        sums: dict[tuple[PlanKey, str], list[tuple[float, float]]] = defaultdict(list)
+        # what is stored of runs that the working file does not hold stays
+        rows = [
+            a for a in read_approaches(self.case.name) if self.hashes.get(PlanKey(a.family, a.index)) == a.plan_hash
+        ]
+        known = {(a.model, a.family, a.index, a.link): a for a in [*rows, *self._approach_rows()]}
+        write_approaches(self.case.name, [known[key] for key in sorted(known)])
+
+    def _approach_rows(self) -> Iterator[Approach]:
+        sums: dict[tuple[str, PlanKey, str], list[tuple[float, float]]] = defaultdict(list)
         for run, links in self.approaches.items():
-            if run.model == "micro" and run.seed in SEEDS:
+            if run.model == "meso" or run.seed in SEEDS:
                 for link, values in links.items():
-                    sums[run.key, link].append(values)
-        write_approaches(
-            self.case.name,
-            [
-                Approach(
+                    sums[run.model, run.key, link].append(values)
+        for (model, key, link), values in sorted(sums.items()):
+            if len(values) == (1 if model == "meso" else len(SEEDS)):
+                delay_s, veh = sum(pair[0] for pair in values), sum(pair[1] for pair in values)
+                yield Approach(
                     family=key.family,
                     index=key.number,
                     plan_hash=self.hashes[key],
+                    model=model,
                     link=link,
-                    delay_s_per_veh=sum(d for d, _ in values) / max(1e-9, sum(v for _, v in values)),
-                    veh=sum(v for _, v in values) / len(values),
+                    delay_s_per_veh=delay_s / max(1e-9, veh),
+                    veh=veh / len(values),
                 )
-                for (key, link), values in sorted(sums.items())
-                if len(values) == len(SEEDS)
-            ],
-        )
 
 
 def _ask(case: FidelityCase, plan: TimingPlan, run: Run) -> tuple[Answer, dict[str, tuple[float, float]]]:

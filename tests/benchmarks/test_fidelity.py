@@ -136,7 +136,9 @@ def test_answers_are_stored_and_read_again(tmp_path: Path):
     """Every field comes back, approaches too."""
     write_answers("x", [ANSWER], tmp_path)
     assert read_answers("x", tmp_path) == [ANSWER]
-    approach = Approach(family="near", index=3, plan_hash="abc", link="in", delay_s_per_veh=7.25, veh=55.0)
+    approach = Approach(
+        family="near", index=3, plan_hash="abc", model="micro", link="in", delay_s_per_veh=7.25, veh=55.0
+    )
     write_approaches("x", [approach], tmp_path)
     assert read_approaches("x", tmp_path) == [approach]
 
