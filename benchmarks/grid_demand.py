@@ -18,9 +18,9 @@ SHARED_WITH_LEFT = {1: 0.6, 2: 0.2}
 TURN_SHARES = {"r": 0.13, "s": 0.77, "l": 0.10}
 ENDS_HERE = 0.08
 """Of the vehicles on a link, those that end there. [-]"""
-SWING, SWING_S = 0.2, 900.0
+SWING, SWING_S = 0.1, 900.0
 """The demand is below its mean by this share and above it in turn, for so long each. [-], [s]"""
-SPREAD = 0.15
+SPREAD = 0.05
 """Links differ in their load: standard deviation over mean. [-]"""
 
 

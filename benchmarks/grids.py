@@ -1,8 +1,8 @@
 """Street grids of any size, seeded: streets, lanes, turns and fixed-time programs of their signals.
 
-Columns and rows of streets of three classes, 70-250 m apart: one lane that all turns share, two lanes shared with the
-turns, and three lanes with one for left turns only. Every crossing is a signal; left turns are permitted across
-oncoming traffic, waiting inside the junction. `benchmarks.grid_sumo` makes networks of them.
+Columns and rows of streets of three classes: one lane that all turns share, two lanes shared with the turns, and three
+lanes with one for left turns only. Every crossing is a signal; left turns are permitted across oncoming traffic,
+waiting inside the junction. `benchmarks.grid_sumo` makes networks of them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ LANES = {"local": ("rsl",), "collector": ("rs", "sl"), "arterial": ("rs", "s", "
 """Turns of each lane before a signal, from the right, by class of street."""
 SHARES = {"local": 0.35, "collector": 0.4, "arterial": 0.25}
 SPEED_MPS = {"local": 30 / 3.6, "collector": 50 / 3.6, "arterial": 50 / 3.6}
-SPACING_M = (70.0, 250.0)
+SPACING_M = (50.0, 180.0)
 CYCLE_S, YELLOW_S, ALL_RED_S, LEFT_S = 90, 3, 1, 8
+WAVE_MPS, OFFSET_NOISE_S = 12.0, 8
+"""Speed of the green waves to the east and north, and by how much offsets miss it. [m/s], [s]"""
 LEGS = 4
 """East, north, west, south: legs of a junction, counter-clockwise."""
 EXIT_LEG = {"r": 1, "s": 2, "l": 3}
@@ -111,7 +113,11 @@ def make_grid(columns: int, rows: int, *, seed: int) -> Grid:
 
     ns, ew = streets(columns), streets(rows)
     x_m, y_m = places(columns), places(rows)
-    offsets = tuple(tuple(int(s) for s in rng.integers(0, CYCLE_S, rows)) for _ in range(columns))
+    noise = rng.integers(-OFFSET_NOISE_S, OFFSET_NOISE_S + 1, (columns, rows))
+    offsets = tuple(
+        tuple(int((x_m[i + 1] + y_m[j + 1]) / WAVE_MPS + noise[i, j]) % CYCLE_S for j in range(rows))
+        for i in range(columns)
+    )
     return Grid(x_m, y_m, ns, ew, offsets)
 
 

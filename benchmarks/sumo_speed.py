@@ -1,4 +1,4 @@
-"""CPU seconds that SUMO needs for a period, micro and meso, without what it takes to load the files."""
+"""CPU seconds that SUMO needs for a period, micro and meso, and how many of them go into loading."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ LOAD_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumoFiles:
-    """A network, its programs, its vehicles and the period."""
+    """A network, its vehicles, the period, and the programs where those in the network do not count."""
 
     net: Path
-    programs: Path
+    programs: Path | None
     routes: Path
     begin_s: float
     end_s: float
 
     def options(self, end_s: float) -> list[str]:
         """What loads the files and ends the run at a time."""
-        files = ["-n", str(self.net), "-a", str(self.programs), "-r", str(self.routes)]
+        files = ["-n", str(self.net), "-r", str(self.routes)]
+        files += ["-a", str(self.programs)] if self.programs is not None else []
         return [*files, "--begin", f"{self.begin_s:g}", "--end", f"{end_s:g}", *OPTIONS]
 
 
-def cpu_s(files: SumoFiles, *, meso: bool) -> float:
-    """CPU time of simulating the period: a whole run less one that ends after the first step. [s]
+def cpu_s(files: SumoFiles, *, meso: bool) -> tuple[float, float]:
+    """CPU time of a whole run, and of one that ends after the first step: starting and loading. [s]
 
     Raises
     ------
@@ -40,7 +41,7 @@ def cpu_s(files: SumoFiles, *, meso: bool) -> float:
         SUMO is missing or failed.
     """
     more = MESO if meso else ()
-    return _spent_s([*files.options(files.end_s), *more]) - _spent_s([*files.options(files.begin_s + LOAD_S), *more])
+    return _spent_s([*files.options(files.end_s), *more]), _spent_s([*files.options(files.begin_s + LOAD_S), *more])
 
 
 def _spent_s(options: list[str]) -> float:
