@@ -129,6 +129,19 @@ class ActuatedController:
             yield "has groups with different numbers of rings; give every group the same"
         if len(self.phases) > MAX_PHASES:
             yield f"has {len(self.phases)} phases; at most {MAX_PHASES}"
+        for group in self.groups:
+            letters: dict[int, set[str]] = {}
+            rings: dict[int, set[int]] = {}
+            for r, ring in enumerate(group):
+                for phase in ring:
+                    for head in phase.heads:
+                        letters.setdefault(head.link_index, set()).add(head.letter)
+                        rings.setdefault(head.link_index, set()).add(r)
+            for index in sorted(i for i in letters if len(letters[i]) > 1 and len(rings[i]) > 1):
+                yield (
+                    f"link index {index} is protected in one ring and permitted in another beside it; "
+                    "list it in phases of one ring"
+                )
         if not self.scan_s >= 0.1:
             yield f"looks at its detectors every {self.scan_s:g} s; needs at least 0.1 s"
 

@@ -44,9 +44,9 @@ N_HEAD = 7
 LANE, AHEAD, PLACES, FREE = range(4)
 N_DETECTOR = 4
 # rings (changing): phase; start of its green, in the future while the change before runs; since when others call; when
-# it is forced off
-PHASE, FROM, CALLED, FORCED = range(4)
-N_RING_STATE = 4
+# it is forced off; phase it goes on to (its own: none)
+PHASE, FROM, CALLED, FORCED, NEXT = range(5)
+N_RING_STATE = 5
 # live signals (changing): green from, until (NEVER: undecided), mode, yellow behind it, whether it was closed before;
 # the same of the green after it (yellow not known yet)
 GREEN0, GREEN1, GREEN_MODE, GREEN_YELLOW, FRESH, THEN0, THEN1, THEN_MODE, THEN_FRESH = range(9)
@@ -96,7 +96,9 @@ def start(t, s, a):
         s.ring[ring0 + r, FROM] = 0
         s.ring[ring0 + r, CALLED] = NEVER
         s.ring[ring0 + r, FORCED] = NEVER
-        _open(t, s, p, 0)
+        s.ring[ring0 + r, NEXT] = p
+    for r in range(n_ring):
+        _open(t, s, a, s.ring[ring0 + r, PHASE], 0)
     return t.controller[a, SCAN]
 
 
@@ -128,9 +130,8 @@ def decide(t, s, lanes, vehicles, a, now):
             continue
         q = _next_in_group(t, s, a, r, calls, now)
         if q >= 0:
-            begin = now + t.phase[p, CHANGE]
-            _change(t, s, a, r, q, now, begin)
-            wake, busy = min(wake, begin + t.phase[q, MIN]), busy + 1
+            s.ring[ring, NEXT] = q
+            wake, busy = min(wake, _change(t, s, a, now, now + t.phase[p, CHANGE])), busy + 1
         else:
             change = max(change, t.phase[p, CHANGE])
             waiting += 1
@@ -259,13 +260,9 @@ def _cross(t, s, a, calls, now, begin):
             fits = fits and _servable(t, a, q, now, begin)
         if not (wanted and fits):
             continue
-        wake = NEVER
         for r in range(n_ring):
-            q = _entry(t, a, slot0 + r, calls, now, begin)
-            if q != s.ring[ring0 + r, PHASE]:
-                _change(t, s, a, r, q, now, begin)
-                wake = min(wake, begin + t.phase[q, MIN])
-        return wake
+            s.ring[ring0 + r, NEXT] = _entry(t, a, slot0 + r, calls, now, begin)
+        return _change(t, s, a, now, begin)
     return NEVER
 
 
@@ -285,17 +282,34 @@ def _entry(t, a, slot, calls, now, begin):
 
 
 @njit(**FAST)
-def _change(t, s, a, r, q, now, begin):
-    """A ring ends its green now and gives the next phase green at `begin`."""
-    ring = t.controller[a, RING0] + r
-    p = s.ring[ring, PHASE]
-    s.ring[ring, PHASE] = q
-    s.ring[ring, FROM] = begin
-    s.ring[ring, CALLED] = NEVER
-    s.ring[ring, FORCED] = NEVER
-    if t.controller[a, CYCLE] > 0 and not t.phase[q, COORDINATED]:
-        forced = _force_off(t, a, q, now)
-        s.ring[ring, FORCED] = min(forced, begin + t.phase[q, SPLIT]) if t.controller[a, FLOATING] else forced
+def _change(t, s, a, now, begin):
+    """Rings with a next phase end their green now and give that one green at `begin`; when its least green ends."""
+    ring0, n_ring = t.controller[a, RING0], t.controller[a, N_RING]
+    wake = NEVER
+    for ring in range(ring0, ring0 + n_ring):
+        p, q = s.ring[ring, PHASE], s.ring[ring, NEXT]
+        s.ring[ring, PHASE], s.ring[ring, NEXT] = q, p  # first all of them: heads may pass from ring to ring
+        if p != q:
+            s.ring[ring, FROM] = begin
+            s.ring[ring, CALLED] = NEVER
+            s.ring[ring, FORCED] = NEVER
+            wake = min(wake, begin + t.phase[q, MIN])
+            if t.controller[a, CYCLE] > 0 and not t.phase[q, COORDINATED]:
+                forced = _force_off(t, a, q, now)
+                s.ring[ring, FORCED] = min(forced, begin + t.phase[q, SPLIT]) if t.controller[a, FLOATING] else forced
+    for ring in range(ring0, ring0 + n_ring):
+        if s.ring[ring, NEXT] != s.ring[ring, PHASE]:
+            _close(t, s, a, s.ring[ring, NEXT], now)
+    for ring in range(ring0, ring0 + n_ring):
+        if s.ring[ring, NEXT] != s.ring[ring, PHASE]:
+            s.ring[ring, NEXT] = s.ring[ring, PHASE]
+            _open(t, s, a, s.ring[ring, PHASE], begin)
+    return wake
+
+
+@njit(**FAST)
+def _close(t, s, a, p, now):
+    """The heads of a phase that has ended close, but for those that a running or the next phase drives too."""
     for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
         signal = t.head[h, SIGNAL]
         if s.live[signal, THEN0] <= now:  # the green after the last one has come
@@ -305,46 +319,55 @@ def _change(t, s, a, r, q, now, begin):
             s.live[signal, GREEN_MODE] = s.live[signal, THEN_MODE]
             s.live[signal, FRESH] = s.live[signal, THEN_FRESH]
             s.live[signal, GREEN_YELLOW] = 0
-        held = t.head[h, HOLDS] and _serves(t, q, signal)
-        if s.live[signal, GREEN1] == NEVER and not held and not _served_elsewhere(t, s, a, r, signal):
+        begun, later = _modes(t, s, a, signal, now)
+        if begun >= 0 or (later >= 0 and t.head[h, HOLDS]):
+            if later < 0:
+                _settle(s, signal, begun, now + t.phase[p, CHANGE])
+        elif s.live[signal, GREEN1] == NEVER:
             s.live[signal, GREEN1] = now + t.head[h, CLOSES]
             s.live[signal, GREEN_YELLOW] = t.head[h, YELLOW]
-    _open(t, s, q, begin)
 
 
 @njit(**FAST)
-def _open(t, s, q, begin):
-    """The heads of a phase get their green; those that held theirs at most another mode."""
+def _open(t, s, a, q, begin):
+    """The heads of a phase get their green; those that have it already at most another mode."""
     for h in range(t.phase[q, HEAD0], t.phase[q, HEAD1]):
-        signal, mode, length = t.head[h, SIGNAL], t.head[h, MODE], t.head[h, LENGTH]
-        holds = s.live[signal, GREEN1] == NEVER
-        if s.live[signal, THEN0] < NEVER or (holds and s.live[signal, GREEN_MODE] == mode):
-            continue
-        green = begin if holds else begin + t.head[h, OPENS]
-        if holds:
-            s.live[signal, GREEN1] = green
-            s.live[signal, GREEN_YELLOW] = 0
-        s.live[signal, THEN0] = green
-        s.live[signal, THEN1] = green + length if length > 0 else NEVER
+        signal, length = t.head[h, SIGNAL], t.head[h, LENGTH]
+        begun, later = _modes(t, s, a, signal, begin)
+        mode = max(begun, later)
+        if s.live[signal, GREEN1] == NEVER or s.live[signal, THEN0] < NEVER:
+            _settle(s, signal, mode, begin)
+        else:
+            s.live[signal, THEN0] = begin + t.head[h, OPENS]
+            s.live[signal, THEN1] = s.live[signal, THEN0] + length if length > 0 else NEVER
+            s.live[signal, THEN_MODE], s.live[signal, THEN_FRESH] = mode, 1
+            s.opened[0] += 1
+            s.opened[s.opened[0]] = signal
+
+
+@njit(**FAST)
+def _settle(s, signal, mode, at):
+    """An open head (or one about to open) has another mode from a time on."""
+    if s.live[signal, THEN0] < NEVER:
         s.live[signal, THEN_MODE] = mode
-        s.live[signal, THEN_FRESH] = 0 if holds else 1
+    elif s.live[signal, GREEN1] == NEVER and s.live[signal, GREEN_MODE] != mode:
+        s.live[signal, GREEN1], s.live[signal, GREEN_YELLOW] = at, 0
+        s.live[signal, THEN0], s.live[signal, THEN1] = at, NEVER
+        s.live[signal, THEN_MODE], s.live[signal, THEN_FRESH] = mode, 0
         s.opened[0] += 1
         s.opened[s.opened[0]] = signal
 
 
 @njit(**FAST)
-def _serves(t, p, signal):
-    """Whether a phase drives a signal."""
-    for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
-        if t.head[h, SIGNAL] == signal:
-            return True
-    return False
-
-
-@njit(**FAST)
-def _served_elsewhere(t, s, a, r, signal):
-    """Whether the phase of another ring drives a signal."""
-    for other in range(t.controller[a, N_RING]):
-        if other != r and _serves(t, s.ring[t.controller[a, RING0] + other, PHASE], signal):
-            return True
-    return False
+def _modes(t, s, a, signal, at):
+    """The strongest mode in which rings drive a signal: by greens begun, and by those to come; -1 where none does."""
+    begun, later = -1, -1
+    for ring in range(t.controller[a, RING0], t.controller[a, RING0] + t.controller[a, N_RING]):
+        p = s.ring[ring, PHASE]
+        for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
+            if t.head[h, SIGNAL] == signal:
+                if s.ring[ring, FROM] <= at:
+                    begun = max(begun, t.head[h, MODE])
+                else:
+                    later = max(later, t.head[h, MODE])
+    return begun, later

@@ -73,14 +73,15 @@ def compile_actuated(
                 for phase in ring:
                     if phase.coordinated and one.cycle_s is not None:
                         row[k.START] = g
-                    rows["phase"].append(_phase_row(one, phase, g, r, yields[r], rows))
+                    rows["phase"].append(_phase_row(one, phase, g, r, yields[r], len(rows["phase"]) - row[k.PHASE0]))
+                    rows["phase"][-1][k.HEAD0], rows["phase"][-1][k.DET0] = len(rows["head"]), len(rows["detector"])
                     rows["head"] += _head_rows(one, phase, signal_of)
                     rows["detector"] += _detector_rows(one, phase, lane_of, lane_data, faults)
                     rows["phase"][-1][k.HEAD1], rows["phase"][-1][k.DET1] = len(rows["head"]), len(rows["detector"])
         row[k.PHASE1] = len(rows["phase"])
         rows["controller"].append(row)
     if faults:
-        raise PlanError("actuated controllers", faults)
+        raise PlanError("actuated controllers", list(dict.fromkeys(faults)))
     widths = {"controller": k.N_CONTROLLER, "slot": 2, "phase": k.N_PHASE, "head": k.N_HEAD, "detector": k.N_DETECTOR}
     return k.ActuatedArrays(
         **{name: np.array(table, np.int32).reshape(len(table), widths[name]) for name, table in rows.items()}
@@ -111,9 +112,7 @@ def _yields(one: ActuatedController, begin_s: float) -> list[int]:
     return [(_ticks(one.offset_s + points[r]) - _ticks(begin_s)) % cycle - cycle for r in range(len(one.groups[0]))]
 
 
-def _phase_row(
-    one: ActuatedController, phase: ActuatedPhase, g: int, r: int, yield_at: int, rows: dict[str, list[list[int]]]
-) -> list[int]:
+def _phase_row(one: ActuatedController, phase: ActuatedPhase, g: int, r: int, yield_at: int, mine: int) -> list[int]:
     row = [0] * k.N_PHASE
     row[k.MIN], row[k.MAX] = _ticks(phase.min_green_s), _ticks(phase.max_green_s)
     row[k.GAP], row[k.CHANGE] = _ticks(phase.gap_s), _ticks(phase.change_s)
@@ -123,9 +122,7 @@ def _phase_row(
         cycle = _ticks(one.cycle_s)
         ring = [p for group in one.groups for p in group[r] if p.coordinated]
         row[k.FORCE] = (_ticks(phase.force_off_s) - _ticks(ring[0].force_off_s)) % cycle or cycle
-    row[k.HEAD0], row[k.DET0] = len(rows["head"]), len(rows["detector"])
     places = [(h, q) for h, group in enumerate(one.groups) for q, ring in enumerate(group) for _ in ring]
-    mine = one.phases.index(phase)
     row[k.OTHERS] = sum(1 << n for n, (h, q) in enumerate(places) if n != mine and (h != g or q == r))
     return row
 

@@ -36,7 +36,7 @@ class Twin:
             phase = next((p for p in ring if p.coordinated and self.cycle), ring[0])
             self.rings.append(Ring(r, phase, group))
         for ring in self.rings:
-            self.turn_green(ring.phase, 0)
+            self.claim(ring.phase, 0)
         return self.scan
 
     def decide(self, traffic, now):
@@ -56,7 +56,7 @@ class Twin:
             order = self.a.groups[ring.group][ring.number]
             following = [q for q in order[order.index(p) + 1 :] if q in called and self.fits(ring.number, q, now, p)]
             if following:
-                self.change(ring, following[0], now, now + ticks(p.change_s))
+                self.change([(ring, following[0])], now, now + ticks(p.change_s))
             else:
                 free.append(ring)
         if len(free) == len(self.rings):
@@ -148,44 +148,54 @@ class Twin:
                 continue
             if not all(self.fits(r, q, now, running) for r, q in enumerate(entries)):
                 continue
-            for ring, q in zip(self.rings, entries, strict=True):
-                if q is not ring.phase:
-                    self.change(ring, q, now, self.begin_after(now, running), group)
+            pairs = [(ring, q) for ring, q in zip(self.rings, entries, strict=True) if q is not ring.phase]
+            self.change(pairs, now, self.begin_after(now, running), group)
             return
 
-    def change(self, ring, q, now, begin, group=None):
-        p = ring.phase
-        ring.phase, ring.begun, ring.called, ring.forced = q, begin, None, None
-        ring.group = ring.group if group is None else group
-        if self.cycle and not q.coordinated:
-            ring.forced = self.force_off(ring.number, q, now)
-            if self.a.force_off == "floating":
-                ring.forced = min(ring.forced, begin + ticks(q.split_green_s))
-        serving = {h.link_index for other in self.rings if other is not ring for h in other.phase.heads}
-        following = {h.link_index for h in q.heads}
-        for head in p.heads:
-            green = self.shows[head.link_index][-1]
-            if green[1] != NEVER or head.link_index in serving or (head.holds and head.link_index in following):
-                continue
-            green[1] = now + ticks(head.closes_s)
-            if head.yellow_s:
-                self.shows[head.link_index].append([green[1], green[1] + ticks(head.yellow_s), "y"])
-        self.turn_green(q, begin)
+    def change(self, pairs, now, begin, group=None):
+        """Some rings end their phase now and begin another."""
+        ended = []
+        for ring, q in pairs:
+            ended.append(ring.phase)
+            ring.phase, ring.begun, ring.called, ring.forced = q, begin, None, None
+            ring.group = ring.group if group is None else group
+            if self.cycle and not q.coordinated:
+                ring.forced = self.force_off(ring.number, q, now)
+                if self.a.force_off == "floating":
+                    ring.forced = min(ring.forced, begin + ticks(q.split_green_s))
+        for p in ended:
+            for head in p.heads:
+                self.release(p, head, now, begin)
+        for _, q in pairs:
+            self.claim(q, begin)
 
-    def turn_green(self, q, begin):
+    def release(self, p, head, now, begin):
+        """A phase lets go of a head: at once, or through its change where another phase has it or will have it."""
+        claim = next(x for x in reversed(self.shows[head.link_index]) if x[3] is p)
+        if claim[1] != NEVER:
+            return
+        others = [r for r in self.rings if head.link_index in [h.link_index for h in r.phase.heads]]
+        if any(r.begun <= now for r in others):
+            claim[1] = now + ticks(p.change_s)
+        elif others and head.holds:
+            claim[1] = begin
+        else:
+            claim[1] = now + ticks(head.closes_s)
+            self.shows[head.link_index].append([claim[1], claim[1] + ticks(head.yellow_s), "y", None])
+
+    def claim(self, q, begin):
+        """A phase takes its heads, from its start on or before, where they are not green already."""
         for head in q.heads:
             show = self.shows[head.link_index]
-            if show and show[-1][1] == NEVER:
-                if show[-1][2] != head.letter:
-                    show[-1][1] = begin
-                    show.append([begin, NEVER, head.letter])
-                continue
-            opens = begin + ticks(head.opens_s)
+            held = any(letter != "y" and until >= begin for _, until, letter, _ in show)
+            opens = begin + (0 if held else ticks(head.opens_s))
             until = NEVER if head.length_s is None else opens + ticks(head.length_s)
-            show.append([opens, until, head.letter])
+            show.append([opens, until, head.letter, q])
 
     def letters(self, now):
-        return "".join(
-            next((letter for begin, until, letter in reversed(show) if begin <= now < until), "r")
-            for show in self.shows
-        )
+        """The strongest letter of all who have a head."""
+        return "".join(self.strongest(show, now) for show in self.shows)
+
+    def strongest(self, show, now):
+        shown = {letter for begin, until, letter, _ in show if begin <= now < until}
+        return next((letter for letter in "Ggy" if letter in shown), "r")

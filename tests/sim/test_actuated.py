@@ -8,13 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network_data.actuation import ActuatedController, HeadTiming
+from network_data.actuation_build import Actuation, from_intervals, from_rings
+from network_data.clearance import clearance_matrix
 from network_data.errors import PlanError
-from sim.actuated import LaneData, compile_actuated
-from tests.sim.actuated_driver import drive, greens, phase
+from network_data.plans import BarrierGroup, ControllerPlan
+from network_data.rings import compile_rings
+from sim import _actuated as k
+from sim import _tables as c
+from sim.actuated import LaneData, actuated_state, compile_actuated
+from tests.network_data.crossroads import FIELD, crossroads
+from tests.network_data.real_networks import load
+from tests.network_data.test_actuation import RINGS, stage
+from tests.sim.actuated_driver import drive, greens, phase, shown
 
 BUSY = list(range(0, 20_000, 20))
 """A vehicle every 2 s: the phase never gaps out."""
 NOBODY = []
+LANES = {(link, 0): h for h, link in enumerate(("wi", "ei", "ni", "si"))}
+DATA = dict.fromkeys(LANES, LaneData(150.0, 15.0, 7.5))
 
 
 def one_ring(*phases, **more):
@@ -249,6 +260,26 @@ def controllers(draw):
 
 
 @st.composite
+def overlapping(draw):
+    """As `controllers`, with two more heads that several phases drive, protected or permitted."""
+    actuated = draw(controllers())
+    groups, n = [], len(actuated.phases)
+    for rings in actuated.groups:
+        alike = [draw(st.sampled_from(("G", "g", ""))) for _ in range(2)]  # beside each other only the same letter
+        made = []
+        for ring in rings:
+            phases = []
+            for p in ring:
+                drawn = [x or draw(st.sampled_from("Gg")) if len(rings) == 1 else x or "G" for x in alike]
+                drives = [draw(st.booleans()) for _ in range(2)]
+                more = [HeadTiming(n + h, drawn[h], 3.0) for h in range(2) if drives[h]]
+                phases.append(replace(p, heads=(*p.heads, *more)))
+            made.append(tuple(phases))
+        groups.append(tuple(made))
+    return replace(actuated, groups=tuple(groups))
+
+
+@st.composite
 def traffic(draw):
     """Ticks of arrival on eight lanes: none, a few, clumps, or one after the other."""
     rng = np.random.default_rng(draw(st.integers(0, 10_000)))
@@ -262,10 +293,10 @@ def traffic(draw):
 
 
 @settings(deadline=None, max_examples=60)
-@given(actuated=controllers(), arrivals=traffic())
+@given(actuated=overlapping(), arrivals=traffic())
 def test_equals_its_twin(actuated, arrivals):
     """The compiled controller, called when it asks to be, shows what the plain one shows that looks at every scan."""
-    arrivals = arrivals[: len(actuated.phases)]
+    arrivals = [*arrivals[: len(actuated.phases)], [], []]
 
     fast, calls = drive(actuated, arrivals, until_s=400.0, begin_s=3.0)
     plain, looks = drive(actuated, arrivals, until_s=400.0, begin_s=3.0, twin=True)
@@ -317,6 +348,96 @@ def test_a_cycle_is_kept_to_the_tick():
         inner = spans(states, head)[1:-1]
         assert {b - a for a, b in inner} == {length}
         assert len({a % 90 for a, _ in inner}) == 1
+
+
+def letters_of(made, n_head, seconds):
+    """What the heads of a controller show at every second while nobody is on the road."""
+    tables = compile_actuated([made], {("c", h): h for h in range(n_head)}, LANES, DATA)
+    state = actuated_state(tables, n_head)
+    lanes, vehicles = np.full((len(LANES), c.N_LANE_STATE), -1, np.int32), np.zeros((1, c.N_VEH_STATE), np.int32)
+    wake, out = k.start(tables, state, 0), []
+    for now in range(round(seconds * 10)):
+        if now == wake:
+            wake = k.decide(tables, state, lanes, vehicles, 0, now)
+        if now % 10 == 0:
+            out.append("".join(shown(row, now) for row in state.live))
+    return out
+
+
+def plain(state):
+    """Letters as live signals know them."""
+    return state.translate(str.maketrans("oOYuR", "ggyrr"))
+
+
+def test_a_fixed_program_read_as_actuated_shows_itself():
+    """Every stage at its programmed length: second by second the letters of the interval table, yellows and all."""
+    network = crossroads()
+    field = network.controllers["c"].programs[0]
+
+    made = from_intervals(field, [None] * len(FIELD), network, network.controllers["c"])
+
+    assert letters_of(made, 7, 300) == [field.state_at(t) for t in range(300)]
+
+
+@pytest.mark.parametrize("name", ["cologne8", "acosta", "grid4x4"])
+def test_real_fixed_programs_read_as_actuated(name):
+    """The same on real programs that begin with a stage.
+
+    Within a change a head has the letter of its stage: a few programs show g there first. Heads that open within the
+    change before the first stage are open from the start; the first second is left out.
+    """
+    network, field = load(name)
+    compared, refused = 0, 0
+    for controller_id, program in field.controllers.items():
+        states = [i.state for i in program.intervals]
+        whole = all(i.duration_s == round(i.duration_s) for i in program.intervals)
+        if not whole or not any(x in "Gg" for x in states[0]) or any(x in "yY" for x in states[0]):
+            continue
+        try:
+            made = from_intervals(program, [None] * len(states), network, network.controllers[controller_id])
+        except PlanError:
+            refused += 1
+            continue
+        found = letters_of(replace(made, controller_id="c"), len(states[0]), 200)
+        for t in range(1, 200):
+            want = plain(program.state_at(round(program.offset_s) + t))
+            changing = any(x in "yY" for x in want) or not any(x in "Gg" for x in want)
+            assert (found[t].lower() == want.lower()) if changing else (found[t] == want), (controller_id, t)
+        compared += 1
+    assert compared > 0
+    assert refused <= 1
+
+
+DUAL = (
+    BarrierGroup(
+        rings=(
+            (stage("1", ("ei>so",), 10.0), stage("2", ("wi>eo",), 35.0, permitted=("ei>so",))),
+            (stage("5", ("wi>no",), 15.0), stage("6", ("ei>wo",), 30.0, permitted=("wi>no",))),
+        )
+    ),
+    BarrierGroup(rings=((stage("4", ("ni>so",), 25.0),), (stage("8", ("si>no",), 25.0),))),
+)
+
+
+@pytest.mark.parametrize("force_off", ["fixed", "floating"])
+@pytest.mark.parametrize("rings", [RINGS, DUAL], ids=["one", "two"])
+def test_coordinated_and_always_called_is_the_fixed_program(rings, force_off):
+    """With every phase on maximum recall the cycle is the programmed one: the letters of the compiled rings."""
+    network = crossroads()
+    controller = network.controllers["c"]
+    matrix = clearance_matrix(controller, controller.programs[0], network=network)
+    names = [p.name for group in rings for ring in group.rings for p in ring]
+    actuation = Actuation(
+        recall=dict.fromkeys(names, "maximum"), coordinated=frozenset({"main", "2", "6"} & set(names)),
+        force_off=force_off, scan_s=1.0,
+    )  # fmt: skip
+    intervals = compile_rings(rings, controller, matrix)
+    fixed = ControllerPlan(controller_id="c", program_id="p", offset_s=13.0, intervals=intervals)
+
+    made = from_rings(rings, network, controller, matrix, actuation, offset_s=13.0)
+
+    found = letters_of(made, 7, 400)
+    assert [x[:6] for x in found[200:]] == [fixed.state_at(t)[:6] for t in range(200, 400)]
 
 
 def test_called_seldom():
