@@ -1,6 +1,7 @@
 """SUMO's `actuated` signal programs: minima, maxima, `max-gap` and `detector-gap`, as actuated controllers.
 
-Programs of type `delay_based` or `NEMA` follow other rules; they are named, and simulated by their interval table.
+Programs of type `delay_based` or `NEMA`, and those that choose among next phases or are held in a cycle by conditions,
+follow other rules; they are named, and simulated by their interval table.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ def read_sumo_actuated(path: Path | str, network: RoadNetwork) -> SumoActuation:
         left_out.pop(controller_id, None)
         if kind == "actuated" and controller_id not in network.controllers:
             faults.append(f"<tlLogic id={controller_id!r}>: the network has no such controller; take it out")
+        elif kind == "actuated" and (other := _other_rules(element)):
+            left_out[controller_id] = f"{', '.join(other)} are rules that are not simulated; its interval table is"
         elif kind == "actuated":
             try:
                 made[controller_id] = _actuated(element, network)
@@ -62,6 +65,20 @@ def read_sumo_actuated(path: Path | str, network: RoadNetwork) -> SumoActuation:
     if faults:
         raise InputError(str(path), faults)
     return SumoActuation(controllers=made, left_out=left_out)
+
+
+def _other_rules(element: Element) -> list[str]:
+    """Attributes and elements by which a program does more than minimum, gap and maximum."""
+    found = [
+        name
+        for name in ("next", "earliestEnd", "latestEnd", "earlyTarget", "finalTarget")
+        if any(phase.get(name) for phase in element.findall("phase"))
+    ]
+    found += [name for name in ("condition", "assignment", "function") if element.find(name) is not None]
+    keys = {p.get("key") or "" for p in element.findall("param")}
+    return found + sorted(
+        k for k in keys if k in ("coordinated", "cycleTime") or k.startswith(("linkMaxDur", "linkMinDur"))
+    )
 
 
 def _actuated(element: Element, network: RoadNetwork) -> ActuatedController:

@@ -197,6 +197,8 @@ def test_sumo_programs(tmp_path):
     assert made.scan_s == 1.0
     path.write_text(SUMO.replace('type="actuated"', 'type="NEMA"'))
     assert "'NEMA'" in read_sumo_actuated(path, NETWORK).left_out["c"]
+    path.write_text(SUMO.replace('maxDur="40"', 'maxDur="40" next="1 3"'))
+    assert "next are rules that are not simulated" in read_sumo_actuated(path, NETWORK).left_out["c"]
     path.write_text(SUMO.replace('type="actuated"', 'type="static"'))
     assert read_sumo_actuated(path, NETWORK).controllers == {}
 
