@@ -140,11 +140,11 @@ class Answers:
         sums: dict[tuple[str, PlanKey, str], list[tuple[float, float]]] = defaultdict(list)
         for run, links in self.approaches.items():
             if run.model == "meso" or run.seed in SEEDS:
-                for link, values in links.items():
-                    sums[run.model, run.key, link].append(values)
-        for (model, key, link), values in sorted(sums.items()):
-            if len(values) == (1 if model == "meso" else len(SEEDS)):
-                delay_s, veh = sum(pair[0] for pair in values), sum(pair[1] for pair in values)
+                for link, said in links.items():
+                    sums[run.model, run.key, link].append(said)
+        for (model, key, link), runs in sorted(sums.items()):
+            if len(runs) == (1 if model == "meso" else len(SEEDS)):
+                delay_s, veh = sum(delay for delay, _ in runs), sum(veh for _, veh in runs)
                 yield Approach(
                     family=key.family,
                     index=key.number,
@@ -152,7 +152,7 @@ class Answers:
                     model=model,
                     link=link,
                     delay_s_per_veh=delay_s / max(1e-9, veh),
-                    veh=veh / len(values),
+                    veh=veh / len(runs),
                 )
 
 
