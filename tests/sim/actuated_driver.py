@@ -58,7 +58,6 @@ class Traffic:
             else:
                 self.vehicles[self.lanes[lane, c.TAIL], c.NEXT] = self.n
             self.lanes[lane, c.TAIL] = self.n
-            self.lanes[lane, c.COUNT] += 1
             self.lanes[lane, c.LAST_ARRIVAL] = arrival
             self.n += 1
 
@@ -71,7 +70,6 @@ class Traffic:
             if since < START_UP and self.vehicles[veh, c.ARRIVAL] < now - since:
                 continue
             self.lanes[lane, c.HEAD] = self.vehicles[veh, c.NEXT]
-            self.lanes[lane, c.COUNT] -= 1
             self.lanes[lane, c.FREE_AT] = now + HEADWAY
             self.lanes[lane, c.LAST_LEAVE] = now
 
