@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from sim import _tables as c
 
 FAST = {"cache": True, "nogil": True, "_nrt": False}
-NEVER = c.NEVER
+NEVER = 2_000_000_000
 MOVE_UP = 15
 """Least time in which a standing vehicle moves up by one place: no queue discharges faster. [ticks]"""
 
@@ -43,6 +43,10 @@ N_HEAD = 7
 # detectors: lane; travel time to the stop line; vehicles that stand between; least travel time over the whole lane
 LANE, AHEAD, PLACES, FREE = range(4)
 N_DETECTOR = 4
+# columns of the queue simulation's tables that `decide` reads. They are data here: compiled code that is kept between
+# sessions would go on with the old ones where that table changes and this file does not
+HEAD, LAST_LEAVE, LAST_ARRIVAL, ARRIVAL, FOLLOWING = range(5)
+COLUMNS = (c.HEAD, c.LAST_LEAVE, c.LAST_ARRIVAL, c.ARRIVAL, c.NEXT)
 # rings (changing): phase; start of its green, in the future while the change before runs; since when others call; when
 # it is forced off; phase it goes on to (its own: none)
 PHASE, FROM, CALLED, FORCED, NEXT = range(5)
@@ -63,6 +67,7 @@ class ActuatedArrays(NamedTuple):
     phase: Ints  # (P, N_PHASE)
     head: Ints  # (heads of phases, N_HEAD)
     detector: Ints  # (detectors of phases, N_DETECTOR)
+    column: Ints  # (5,) COLUMNS
 
 
 class ActuatedState(NamedTuple):
@@ -152,8 +157,8 @@ def _calls(t, lanes, vehicles, a, now):
         called = t.phase[p, RECALL] > NO_RECALL or (t.controller[a, CYCLE] > 0 and t.phase[p, COORDINATED] > 0)
         d = t.phase[p, DET0]
         while not called and d < t.phase[p, DET1]:
-            veh = lanes[t.detector[d, LANE], c.HEAD]
-            called = veh >= 0 and vehicles[veh, c.ARRIVAL] - t.detector[d, AHEAD] <= now
+            veh = lanes[t.detector[d, LANE], t.column[HEAD]]
+            called = veh >= 0 and vehicles[veh, t.column[ARRIVAL]] - t.detector[d, AHEAD] <= now
             d += 1
         if called:
             calls |= 1 << (p - phase0)
@@ -183,15 +188,15 @@ def _gap_out(t, s, lanes, vehicles, p, now, scan):
     gap, look = t.phase[p, GAP], now
     for d in range(t.phase[p, DET0], t.phase[p, DET1]):
         lane, ahead, places = t.detector[d, LANE], t.detector[d, AHEAD], t.detector[d, PLACES]
-        veh, n, standing, last = lanes[lane, c.HEAD], 0, 0, s.seen[d]
+        veh, n, standing, last = lanes[lane, t.column[HEAD]], 0, 0, s.seen[d]
         soon = now + t.detector[d, FREE]  # nobody unknown yet is here and gone before
         if ahead == 0:
-            last = max(last, lanes[lane, c.LAST_LEAVE])
-        elif veh < 0 and lanes[lane, c.LAST_ARRIVAL] - ahead <= now:
-            last = max(last, lanes[lane, c.LAST_ARRIVAL] - ahead)
+            last = max(last, lanes[lane, t.column[LAST_LEAVE]])
+        elif veh < 0 and lanes[lane, t.column[LAST_ARRIVAL]] - ahead <= now:
+            last = max(last, lanes[lane, t.column[LAST_ARRIVAL]] - ahead)
         expected = last
         while veh >= 0:
-            arrival = vehicles[veh, c.ARRIVAL]
+            arrival = vehicles[veh, t.column[ARRIVAL]]
             if arrival <= now:
                 standing += 1
                 last = max(last, arrival - ahead)
@@ -205,7 +210,7 @@ def _gap_out(t, s, lanes, vehicles, p, now, scan):
             else:
                 break
             n += 1
-            veh = vehicles[veh, c.NEXT]
+            veh = vehicles[veh, t.column[FOLLOWING]]
         over = standing - places
         if over > 0:  # somebody stands on the detector or before it
             last = now

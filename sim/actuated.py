@@ -84,7 +84,8 @@ def compile_actuated(
         raise PlanError("actuated controllers", list(dict.fromkeys(faults)))
     widths = {"controller": k.N_CONTROLLER, "slot": 2, "phase": k.N_PHASE, "head": k.N_HEAD, "detector": k.N_DETECTOR}
     return k.ActuatedArrays(
-        **{name: np.array(table, np.int32).reshape(len(table), widths[name]) for name, table in rows.items()}
+        **{name: np.array(table, np.int32).reshape(len(table), widths[name]) for name, table in rows.items()},
+        column=np.array(k.COLUMNS, np.int32),
     )
 
 

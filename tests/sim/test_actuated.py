@@ -457,3 +457,8 @@ def test_detectors_must_lie_on_lanes():
         compile_actuated(
             [one_ring(phase("0", [0]), phase("1", [1]))], {}, {("l1", 0): 0}, {("l1", 0): LaneData(100, 15, 7.5)}
         )
+
+
+def test_never_is_the_same_everywhere():
+    """Controllers and queues have one number for no time at all."""
+    assert k.NEVER == c.NEVER
