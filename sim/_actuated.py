@@ -2,8 +2,9 @@
 
 A controller is the owner of an event, like a lane: `decide` is called when its time has come, looks at the queues of
 the lanes its phases serve, ends phases and starts others, and returns when it wants to be called next. What it decides
-it writes into the live signals: the running green, whose end is NEVER until it is decided, and the green after it. It
-looks ahead along the queues, so that it decides as if it looked at every scan, without being called so often.
+it writes into the windows of its signals. Each has two, in time of the run: the running green, whose end is NEVER
+until it is decided, and the green after it. It looks ahead along the queues, so that it decides as if it looked at
+every scan, without being called so often.
 
 Times are ticks of 0.1 s from the begin of the run; records are rows of int32 tables, their columns are named below. The
 rules are those of `network_data.actuation`.
@@ -36,10 +37,10 @@ FIRST, LAST = range(2)
 MIN, MAX, GAP, CHANGE, RECALL, COORDINATED, YIELD, FORCE, SPLIT, HEAD0, HEAD1, DET0, DET1, GROUP, OTHERS = range(15)
 N_PHASE = 15
 NO_RECALL, MIN_RECALL, MAX_RECALL = range(3)
-# heads of phases: live signal; mode; opens before, closes after the green; yellow; whether it holds through the
-# change; length or 0
-SIGNAL, MODE, OPENS, CLOSES, YELLOW, HOLDS, LENGTH = range(7)
-N_HEAD = 7
+# heads of phases: signal; its first window; mode; opens before, closes after the green; yellow; whether it holds
+# through the change; length or 0
+SIGNAL, WINDOW, MODE, OPENS, CLOSES, YELLOW, HOLDS, LENGTH = range(8)
+N_HEAD = 8
 # detectors: lane; travel time to the stop line; vehicles that stand between; least travel time over the whole lane
 LANE, AHEAD, PLACES, FREE = range(4)
 N_DETECTOR = 4
@@ -51,10 +52,9 @@ COLUMNS = (c.HEAD, c.LAST_LEAVE, c.LAST_ARRIVAL, c.ARRIVAL, c.NEXT)
 # it is forced off; phase it goes on to (its own: none)
 PHASE, FROM, CALLED, FORCED, NEXT = range(5)
 N_RING_STATE = 5
-# live signals (changing): green from, until (NEVER: undecided), mode, yellow behind it, whether it was closed before;
-# the same of the green after it (yellow not known yet)
-GREEN0, GREEN1, GREEN_MODE, GREEN_YELLOW, FRESH, THEN0, THEN1, THEN_MODE, THEN_FRESH = range(9)
-N_LIVE = 9
+# windows of a signal: green from, until (NEVER: undecided), yellow behind it, mode, whether it was closed before
+GREEN0, GREEN1, BEHIND, GREEN_MODE, FRESH = range(5)
+N_WINDOW = 5
 
 Ints = NDArray[np.int32]
 
@@ -71,30 +71,30 @@ class ActuatedArrays(NamedTuple):
 
 
 class ActuatedState(NamedTuple):
-    """What `decide` changes. `opened[0]` signals have been given a green by the last call, opened[1:] says which."""
+    """What `decide` changes beside the windows; `changed[0]` entries behind it name the signals of the last call."""
 
     ring: Ints  # (rings, N_RING_STATE)
-    live: Ints  # (S, N_LIVE)
     seen: Ints  # (detectors,) last detection known
-    opened: Ints  # (S + 1,)
+    changed: Ints  # (1 + N,); a signal may be named twice
 
 
 @njit(**FAST)
-def start(t, s, a):
+def start(t, s, windows, a):
     """Controller a at tick 0: the coordinated phases, or the first ones, turn green. Returns its first call."""
-    s.opened[0] = 0
+    s.changed[0] = 0
     n_ring, ring0 = t.controller[a, N_RING], t.controller[a, RING0]
     for p in range(t.controller[a, PHASE0], t.controller[a, PHASE1]):
         for d in range(t.phase[p, DET0], t.phase[p, DET1]):
             s.seen[d] = -NEVER
         for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
-            signal = t.head[h, SIGNAL]
-            for column in range(N_LIVE):
-                s.live[signal, column] = 0
-            s.live[signal, GREEN0] = -NEVER
-            s.live[signal, GREEN1] = -NEVER
-            s.live[signal, THEN0] = NEVER
-            s.live[signal, THEN1] = NEVER
+            w = t.head[h, WINDOW]
+            for column in range(N_WINDOW):
+                windows[w, column] = 0
+                windows[w + 1, column] = 0
+            windows[w, GREEN0] = -NEVER
+            windows[w, GREEN1] = -NEVER
+            windows[w + 1, GREEN0] = NEVER
+            windows[w + 1, GREEN1] = NEVER
     for r in range(n_ring):
         p = _entry(t, a, t.controller[a, SLOT0] + t.controller[a, START] * n_ring + r, 0, 0, 0)
         s.ring[ring0 + r, PHASE] = p
@@ -103,18 +103,18 @@ def start(t, s, a):
         s.ring[ring0 + r, FORCED] = NEVER
         s.ring[ring0 + r, NEXT] = p
     for r in range(n_ring):
-        _open(t, s, a, s.ring[ring0 + r, PHASE], 0)
+        _open(t, s, windows, a, s.ring[ring0 + r, PHASE], 0)
     return t.controller[a, SCAN]
 
 
 @njit(**FAST)
-def decide(t, s, lanes, vehicles, a, now):
+def decide(t, s, windows, lanes, vehicles, a, now):
     """Controller a looks and acts. Returns when it wants to be called next, after now.
 
-    `lanes` and `vehicles` are the queue simulation's changing tables. Each ring holds its phase, or goes on to the next
-    called phase of its group; when no ring holds or goes on, all cross to the next group that is called.
+    `windows`, `lanes` and `vehicles` are the queue simulation's tables. Each ring holds its phase, or goes on to the
+    next called phase of its group; when no ring holds or goes on, all cross to the next group that is called.
     """
-    s.opened[0] = 0
+    s.changed[0] = 0
     n_ring, ring0, scan = t.controller[a, N_RING], t.controller[a, RING0], t.controller[a, SCAN]
     calls = _calls(t, lanes, vehicles, a, now)
     wake, busy, waiting, change = NEVER, 0, 0, 0
@@ -136,12 +136,12 @@ def decide(t, s, lanes, vehicles, a, now):
         q = _next_in_group(t, s, a, r, calls, now)
         if q >= 0:
             s.ring[ring, NEXT] = q
-            wake, busy = min(wake, _change(t, s, a, now, now + t.phase[p, CHANGE])), busy + 1
+            wake, busy = min(wake, _change(t, s, windows, a, now, now + t.phase[p, CHANGE])), busy + 1
         else:
             change = max(change, t.phase[p, CHANGE])
             waiting += 1
     if busy == 0:
-        wake = _cross(t, s, a, calls, now, now + change)
+        wake = _cross(t, s, windows, a, calls, now, now + change)
         waiting = 0
     if waiting or wake == NEVER:
         wake = now + scan
@@ -247,7 +247,7 @@ def _next_in_group(t, s, a, r, calls, now):
 
 
 @njit(**FAST)
-def _cross(t, s, a, calls, now, begin):
+def _cross(t, s, windows, a, calls, now, begin):
     """All rings leave their group for the next one with a called phase; nothing happens where nobody calls.
 
     Returns the end of the first least green there, or NEVER.
@@ -267,7 +267,7 @@ def _cross(t, s, a, calls, now, begin):
             continue
         for r in range(n_ring):
             s.ring[ring0 + r, NEXT] = _entry(t, a, slot0 + r, calls, now, begin)
-        return _change(t, s, a, now, begin)
+        return _change(t, s, windows, a, now, begin)
     return NEVER
 
 
@@ -287,7 +287,7 @@ def _entry(t, a, slot, calls, now, begin):
 
 
 @njit(**FAST)
-def _change(t, s, a, now, begin):
+def _change(t, s, windows, a, now, begin):
     """Rings with a next phase end their green now and give that one green at `begin`; when its least green ends."""
     ring0, n_ring = t.controller[a, RING0], t.controller[a, N_RING]
     wake = NEVER
@@ -304,63 +304,76 @@ def _change(t, s, a, now, begin):
                 s.ring[ring, FORCED] = min(forced, begin + t.phase[q, SPLIT]) if t.controller[a, FLOATING] else forced
     for ring in range(ring0, ring0 + n_ring):
         if s.ring[ring, NEXT] != s.ring[ring, PHASE]:
-            _close(t, s, a, s.ring[ring, NEXT], now)
+            _close(t, s, windows, a, s.ring[ring, NEXT], now)
     for ring in range(ring0, ring0 + n_ring):
         if s.ring[ring, NEXT] != s.ring[ring, PHASE]:
             s.ring[ring, NEXT] = s.ring[ring, PHASE]
-            _open(t, s, a, s.ring[ring, PHASE], begin)
+            _open(t, s, windows, a, s.ring[ring, PHASE], begin)
     return wake
 
 
 @njit(**FAST)
-def _close(t, s, a, p, now):
+def _close(t, s, windows, a, p, now):
     """The heads of a phase that has ended close, but for those that a running or the next phase drives too."""
     for h in range(t.phase[p, HEAD0], t.phase[p, HEAD1]):
-        signal = t.head[h, SIGNAL]
-        if s.live[signal, THEN0] <= now:  # the green after the last one has come
-            for column in range(2):
-                s.live[signal, GREEN0 + column] = s.live[signal, THEN0 + column]
-                s.live[signal, THEN0 + column] = NEVER
-            s.live[signal, GREEN_MODE] = s.live[signal, THEN_MODE]
-            s.live[signal, FRESH] = s.live[signal, THEN_FRESH]
-            s.live[signal, GREEN_YELLOW] = 0
-        begun, later = _modes(t, s, a, signal, now)
+        w = t.head[h, WINDOW]
+        if windows[w + 1, GREEN0] <= now:  # the green after the last one has come
+            for column in range(N_WINDOW):
+                windows[w, column] = windows[w + 1, column]
+            windows[w + 1, GREEN0] = NEVER
+            windows[w + 1, GREEN1] = NEVER
+        begun, later = _modes(t, s, a, t.head[h, SIGNAL], now)
         if begun >= 0 or (later >= 0 and t.head[h, HOLDS]):
             if later < 0:
-                _settle(s, signal, begun, now + t.phase[p, CHANGE])
-        elif s.live[signal, GREEN1] == NEVER:
-            s.live[signal, GREEN1] = now + t.head[h, CLOSES]
-            s.live[signal, GREEN_YELLOW] = t.head[h, YELLOW]
+                _settle(t, windows, h, begun, now + t.phase[p, CHANGE])
+        elif windows[w, GREEN1] == NEVER:
+            windows[w, GREEN1] = now + t.head[h, CLOSES]
+            windows[w, BEHIND] = t.head[h, YELLOW]
+        _note(t, s, h)
 
 
 @njit(**FAST)
-def _open(t, s, a, q, begin):
+def _open(t, s, windows, a, q, begin):
     """The heads of a phase get their green; those that have it already at most another mode."""
     for h in range(t.phase[q, HEAD0], t.phase[q, HEAD1]):
-        signal, length = t.head[h, SIGNAL], t.head[h, LENGTH]
-        begun, later = _modes(t, s, a, signal, begin)
+        w, length = t.head[h, WINDOW], t.head[h, LENGTH]
+        begun, later = _modes(t, s, a, t.head[h, SIGNAL], begin)
         mode = max(begun, later)
-        if s.live[signal, GREEN1] == NEVER or s.live[signal, THEN0] < NEVER:
-            _settle(s, signal, mode, begin)
+        if windows[w, GREEN1] == NEVER or windows[w + 1, GREEN0] < NEVER:
+            _settle(t, windows, h, mode, begin)
         else:
-            s.live[signal, THEN0] = begin + t.head[h, OPENS]
-            s.live[signal, THEN1] = s.live[signal, THEN0] + length if length > 0 else NEVER
-            s.live[signal, THEN_MODE], s.live[signal, THEN_FRESH] = mode, 1
-            s.opened[0] += 1
-            s.opened[s.opened[0]] = signal
+            green = begin + t.head[h, OPENS]
+            _then(windows, w, green, green + length if length > 0 else NEVER, mode, 1)
+        _note(t, s, h)
 
 
 @njit(**FAST)
-def _settle(s, signal, mode, at):
+def _settle(t, windows, h, mode, at):
     """An open head (or one about to open) has another mode from a time on."""
-    if s.live[signal, THEN0] < NEVER:
-        s.live[signal, THEN_MODE] = mode
-    elif s.live[signal, GREEN1] == NEVER and s.live[signal, GREEN_MODE] != mode:
-        s.live[signal, GREEN1], s.live[signal, GREEN_YELLOW] = at, 0
-        s.live[signal, THEN0], s.live[signal, THEN1] = at, NEVER
-        s.live[signal, THEN_MODE], s.live[signal, THEN_FRESH] = mode, 0
-        s.opened[0] += 1
-        s.opened[s.opened[0]] = signal
+    w = t.head[h, WINDOW]
+    if windows[w + 1, GREEN0] < NEVER:
+        windows[w + 1, GREEN_MODE] = mode
+    elif windows[w, GREEN1] == NEVER and windows[w, GREEN_MODE] != mode:
+        windows[w, GREEN1] = at
+        windows[w, BEHIND] = 0
+        _then(windows, w, at, NEVER, mode, 0)
+
+
+@njit(**FAST)
+def _then(windows, w, green, until, mode, fresh):
+    """Write the green after the running one."""
+    windows[w + 1, GREEN0] = green
+    windows[w + 1, GREEN1] = until
+    windows[w + 1, BEHIND] = 0
+    windows[w + 1, GREEN_MODE] = mode
+    windows[w + 1, FRESH] = fresh
+
+
+@njit(**FAST)
+def _note(t, s, h):
+    """Remember that the windows of a head's signal have changed."""
+    s.changed[0] += 1
+    s.changed[s.changed[0]] = t.head[h, SIGNAL]
 
 
 @njit(**FAST)

@@ -29,7 +29,7 @@ class LaneData(NamedTuple):
 
 def compile_actuated(
     controllers: Sequence[ActuatedController],
-    signal_of: Mapping[tuple[str, int], int],
+    signal_of: Mapping[tuple[str, int], tuple[int, int]],
     lane_of: Mapping[tuple[str, int], int],
     lane_data: Mapping[tuple[str, int], LaneData],
     *,
@@ -41,7 +41,8 @@ def compile_actuated(
     ----------
     controllers : sequence of ActuatedController
     signal_of : mapping
-        (controller, link index) → number of the live signal; link indices that are not in it are left out.
+        (controller, link index) → number of the signal and of the first of its two windows; link indices that are not
+        in it are left out.
     lane_of : mapping
         (link, lane) → number of the lane in the kernel.
     lane_data : mapping
@@ -89,14 +90,13 @@ def compile_actuated(
     )
 
 
-def actuated_state(arrays: k.ActuatedArrays, n_signal: int) -> k.ActuatedState:
+def actuated_state(arrays: k.ActuatedArrays) -> k.ActuatedState:
     """Working memory; `start` sets it."""
     n_ring = int(arrays.controller[:, k.N_RING].sum())
     return k.ActuatedState(
         ring=np.zeros((n_ring, k.N_RING_STATE), np.int32),
-        live=np.zeros((n_signal, k.N_LIVE), np.int32),
         seen=np.zeros(len(arrays.detector), np.int32),
-        opened=np.zeros(n_signal + 1, np.int32),
+        changed=np.zeros(2 * len(arrays.head) + 1, np.int32),
     )
 
 
@@ -129,7 +129,7 @@ def _phase_row(one: ActuatedController, phase: ActuatedPhase, g: int, r: int, yi
 
 
 def _head_rows(
-    one: ActuatedController, phase: ActuatedPhase, signal_of: Mapping[tuple[str, int], int]
+    one: ActuatedController, phase: ActuatedPhase, signal_of: Mapping[tuple[str, int], tuple[int, int]]
 ) -> list[list[int]]:
     out = []
     for head in phase.heads:
@@ -137,7 +137,7 @@ def _head_rows(
         if signal is None:
             continue
         row = [0] * k.N_HEAD
-        row[k.SIGNAL] = signal
+        row[k.SIGNAL], row[k.WINDOW] = signal
         row[k.MODE] = c.PROTECTED if head.letter == "G" else c.STOP_AND_GO if head.letter == "s" else c.PERMITTED
         row[k.OPENS], row[k.CLOSES], row[k.YELLOW] = (_ticks(x) for x in (head.opens_s, head.closes_s, head.yellow_s))
         row[k.HOLDS] = int(head.holds)

@@ -81,31 +81,35 @@ class Compiled:
         heads = range(n_lane)
         self.t = compile_actuated(
             [actuated],
-            {(actuated.controller_id, h): h for h in heads},
+            {(actuated.controller_id, h): (h, 2 * h) for h in heads},
             {(f"l{h}", 0): h for h in heads},
             {(f"l{h}", 0): LaneData(LANE_M, SPEED_MPS, ROOM_M) for h in heads},
             begin_s=begin_s,
         )
-        self.s = actuated_state(self.t, n_lane)
+        self.s = actuated_state(self.t)
+        self.windows = np.zeros((2 * n_lane, k.N_WINDOW), np.int32)
 
     def start(self):
-        return k.start(self.t, self.s, 0)
+        return k.start(self.t, self.s, self.windows, 0)
 
     def decide(self, traffic, now):
-        return k.decide(self.t, self.s, traffic.lanes, traffic.vehicles, 0, now)
+        return k.decide(self.t, self.s, self.windows, traffic.lanes, traffic.vehicles, 0, now)
 
     def letters(self, now):
-        return "".join(shown(row, now) for row in self.s.live)
+        return shown(self.windows, now)
 
 
-def shown(live, now) -> str:
-    """The letter of a live signal at a tick."""
+def shown(windows, now) -> str:
+    """The letters of signals with two windows each at a tick."""
+    return "".join(_letter(windows[w : w + 2], now) for w in range(0, len(windows), 2))
+
+
+def _letter(rows, now):
     modes = {c.PROTECTED: "G", c.PERMITTED: "g", c.STOP_AND_GO: "s"}
-    if live[k.GREEN0] <= now < live[k.GREEN1]:
-        return modes[int(live[k.GREEN_MODE])]
-    if live[k.THEN0] <= now < live[k.THEN1]:
-        return modes[int(live[k.THEN_MODE])]
-    return "y" if live[k.GREEN1] <= now < live[k.GREEN1] + live[k.GREEN_YELLOW] else "r"
+    for row in rows:
+        if row[k.GREEN0] <= now < row[k.GREEN1]:
+            return modes[int(row[k.GREEN_MODE])]
+    return "y" if rows[0, k.GREEN1] <= now < rows[0, k.GREEN1] + rows[0, k.BEHIND] else "r"
 
 
 def drive(actuated, arrivals, *, until_s=600.0, begin_s=0.0, twin=False):

@@ -352,15 +352,15 @@ def test_a_cycle_is_kept_to_the_tick():
 
 def letters_of(made, n_head, seconds):
     """What the heads of a controller show at every second while nobody is on the road."""
-    tables = compile_actuated([made], {("c", h): h for h in range(n_head)}, LANES, DATA)
-    state = actuated_state(tables, n_head)
+    tables = compile_actuated([made], {("c", h): (h, 2 * h) for h in range(n_head)}, LANES, DATA)
+    state, windows = actuated_state(tables), np.zeros((2 * n_head, k.N_WINDOW), np.int32)
     lanes, vehicles = np.full((len(LANES), c.N_LANE_STATE), -1, np.int32), np.zeros((1, c.N_VEH_STATE), np.int32)
-    wake, out = k.start(tables, state, 0), []
+    wake, out = k.start(tables, state, windows, 0), []
     for now in range(round(seconds * 10)):
         if now == wake:
-            wake = k.decide(tables, state, lanes, vehicles, 0, now)
+            wake = k.decide(tables, state, windows, lanes, vehicles, 0, now)
         if now % 10 == 0:
-            out.append("".join(shown(row, now) for row in state.live))
+            out.append(shown(windows, now))
     return out
 
 
@@ -459,6 +459,7 @@ def test_detectors_must_lie_on_lanes():
         )
 
 
-def test_never_is_the_same_everywhere():
-    """Controllers and queues have one number for no time at all."""
+def test_numbers_shared_with_the_queues():
+    """Controllers and queues have one number for no time at all, and the same columns of windows."""
     assert k.NEVER == c.NEVER
+    assert (k.GREEN0, k.GREEN1, k.BEHIND, k.GREEN_MODE, k.FRESH) == (c.GREEN0, c.GREEN1, c.YELLOW, c.MODE, c.FRESH)
