@@ -16,7 +16,7 @@ SATURATION_VPH = 1700.0
 SHARED_WITH_LEFT = {1: 0.6, 2: 0.2}
 """What is left of a straight lane's capacity where permitted left turns share it, by lanes of the street. [-]"""
 TURN_SHARES = {"r": 0.13, "s": 0.77, "l": 0.10}
-ENDS_HERE = 0.08
+ENDS_HERE = 0.13
 """Of the vehicles on a link, those that end there. [-]"""
 SWING, SWING_S = 0.1, 900.0
 """The demand is below its mean by this share and above it in turn, for so long each. [-], [s]"""

@@ -20,10 +20,11 @@ LANES = {"local": ("rsl",), "collector": ("rs", "sl"), "arterial": ("rs", "s", "
 """Turns of each lane before a signal, from the right, by class of street."""
 SHARES = {"local": 0.35, "collector": 0.4, "arterial": 0.25}
 SPEED_MPS = {"local": 30 / 3.6, "collector": 50 / 3.6, "arterial": 50 / 3.6}
-SPACING_M = (50.0, 180.0)
+SPACING_M = (50.0, 170.0)
+"""Between parallel streets, drawn evenly: the short blocks of an old town. [m]"""
 CYCLE_S, YELLOW_S, ALL_RED_S, LEFT_S = 90, 3, 1, 8
-WAVE_MPS, OFFSET_NOISE_S = 12.0, 8
-"""Speed of the green waves to the east and north, and by how much offsets miss it. [m/s], [s]"""
+OFFSET_NOISE_S = 8
+"""Signals are simultaneous up to so much: with blocks this short, what serves both directions. [s]"""
 LEGS = 4
 """East, north, west, south: legs of a junction, counter-clockwise."""
 EXIT_LEG = {"r": 1, "s": 2, "l": 3}
@@ -113,11 +114,8 @@ def make_grid(columns: int, rows: int, *, seed: int) -> Grid:
 
     ns, ew = streets(columns), streets(rows)
     x_m, y_m = places(columns), places(rows)
-    noise = rng.integers(-OFFSET_NOISE_S, OFFSET_NOISE_S + 1, (columns, rows))
-    offsets = tuple(
-        tuple(int((x_m[i + 1] + y_m[j + 1]) / WAVE_MPS + noise[i, j]) % CYCLE_S for j in range(rows))
-        for i in range(columns)
-    )
+    noise_s = rng.integers(-OFFSET_NOISE_S, OFFSET_NOISE_S + 1, (columns, rows))
+    offsets = tuple(tuple(int(offset) % CYCLE_S for offset in column) for column in noise_s)
     return Grid(x_m, y_m, ns, ew, offsets)
 
 

@@ -167,13 +167,12 @@ def _most_inside(
     place: NDArray[np.int64], enter: NDArray[np.int64], leave: NDArray[np.int64], n_place: int
 ) -> NDArray[np.int64]:
     """Most vehicles inside each place at a time; who leaves at a time is out before who enters then."""
-    places = np.concatenate([place, place])
-    times = np.concatenate([enter, leave])
-    change = np.repeat([1, -1], len(place))
-    order = np.lexsort((change, times, places))
-    inside = np.cumsum(change[order])  # every passage ends, so each place begins at 0
+    span = 2 * (int(leave.max(initial=0)) + 1)
+    # one number per event, sorted by place, time, and leaving before entering
+    events = np.sort(np.concatenate([place * span + 2 * enter + 1, place * span + 2 * leave]))
+    inside = np.cumsum(np.where(events % 2, 1, -1))  # every passage ends, so each place begins at 0
     most = np.zeros(n_place, np.int64)
-    np.maximum.at(most, places[order], inside)
+    np.maximum.at(most, events // span, inside)
     return most
 
 
