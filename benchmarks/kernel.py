@@ -5,6 +5,7 @@ Everything is measured in turns within one run, in CPU seconds; figures are medi
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ DEFAULT_MAX_NS, MIN_FULL, MAX_EXPONENT, MIN_THREADS, MAX_OVER_YARDSTICK = 150.0,
 MIN_VS = {COLOGNE: (300.0, 100.0)}
 """How many times faster than SUMO micro and meso. [-]"""
 LOADS, HORIZONS_H = (0.25, 0.5, 0.75), (0.5, 1.0, 2.0)
-FILTER_SIGNALS, YARDSTICK_SIGNALS = (25, 100), (25, 100, 1024, 10_000)
+FILTER_SIGNALS, YARDSTICK_SIGNALS = (25, 100, 1024), (25, 100, 1024, 10_000)
+QUICK_SIGNALS = (25, 100)
 JOBS = 8
 COLUMNS = (
     Column(key="case", heading="case"),
@@ -87,7 +89,7 @@ def benchmark(options: Options) -> Table:
         title="Speed of the queue simulation",
         columns=COLUMNS,
         rows=rows,
-        notes=_notes(rows, effort),
+        notes=[*_notes(rows, effort), *bench.served],
         failed=any(row["met"] is False for row in rows),
     )
 
@@ -100,6 +102,7 @@ class _Bench:
         folder.mkdir(parents=True, exist_ok=True)
         self.grids = Grids(folder)
         self.engines: dict[str, Engine] = {}
+        self.others: list[Others] = []
         self.parts: list[Part] = []
         for name in names:
             self.say(f"{name}: making it ready")
@@ -122,6 +125,11 @@ class _Bench:
                 for sample in part.own + (part.others if n < effort.rounds_others else []):
                     sample()
 
+    @property
+    def served(self) -> list[str]:
+        """What each program did with the same vehicles, by case."""
+        return [others.served for others in self.others]
+
     def _scene(self, name: str) -> Scene:
         return cologne_scene() if name == COLOGNE else self.grids.scene(GRIDS[name], length_s=LENGTH_S)
 
@@ -135,6 +143,7 @@ class _Bench:
         others = None
         if name in OTHERS_S:
             others = Others(engine.scene, self.folder, length_s=OTHERS_S[name])
+            self.others.append(others)
         part = Part(lambda: [_case_row(name, engine, others)])
         part.own.append(engine.sample)
         part.others += [others.sample] if others is not None else []
@@ -174,8 +183,9 @@ class _Bench:
         return part
 
     def _filter(self) -> Part:
-        filters = {n: Filter(self._engine(f"grid{n}").scene) for n in FILTER_SIGNALS}
-        yardsticks = {n: Yardstick(round(n**0.5)) for n in (FILTER_SIGNALS if self.quick else YARDSTICK_SIGNALS)}
+        filtered, bare = (QUICK_SIGNALS, QUICK_SIGNALS) if self.quick else (FILTER_SIGNALS, YARDSTICK_SIGNALS)
+        filters = {n: Filter(self._engine(f"grid{n}").scene) for n in filtered}
+        yardsticks = {n: Yardstick(math.isqrt(n)) for n in bare}
         bare_ns: dict[int, list[float]] = {n: [] for n in yardsticks}
         part = Part(lambda: _filter_rows(filters, bare_ns))
         part.own += [filter_.sample for filter_ in filters.values()]

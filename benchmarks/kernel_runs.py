@@ -104,14 +104,21 @@ class Others:
             self.runs["ours"].cpu_s.append(ended_s - began_s)
             self.runs["ours_running"].cpu_s.append(ended_s - between_s)
         for name, meso in (("micro", False), ("meso", True)):
-            whole_s, loading_s = sumo_speed.cpu_s(self.files, meso=meso)
-            self.runs[name].cpu_s.append(whole_s)
-            self.runs[f"{name}_running"].cpu_s.append(whole_s - loading_s)
+            spent = sumo_speed.measure(self.files, meso=meso)
+            self.runs[name].cpu_s.append(spent.whole_s)
+            self.runs[f"{name}_running"].cpu_s.append(spent.whole_s - spent.loading_s)
+            self.done_veh[name] = spent.done_veh
         if uxsim_speed.installed():
             s = self.scene
             spent_s, done = uxsim_speed.cpu_s(s.network, s.plan, s.trips, begin_s=s.begin_s, end_s=s.end_s)
             self.runs["uxsim"].cpu_s.append(spent_s)
             self.done_veh["uxsim"] = done
+
+    @property
+    def served(self) -> str:
+        """How many trips were ended by each: that all moved the same traffic."""
+        done = ", ".join(f"{name} {veh:,}" for name, veh in self.done_veh.items())
+        return f"{self.scene.name}, {self.scene.hours * 60:g} min: of {len(self.scene.trips):,} trips ended {done}"
 
     def ratio(self, name: str, ours: str) -> float | None:
         """CPU time of another over ours; None where it was not measured. [-]"""

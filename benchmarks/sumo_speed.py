@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from its.sumo import run_sumo
+from network_data.errors import OutsideProgramError
+from network_data.formats.files import iter_xml
 
 MESO = ("--mesosim", "true", "--meso-junction-control", "true")
 OPTIONS = ("--no-step-log", "true", "--no-warnings", "true", "--route-steps", "0")
@@ -32,8 +34,17 @@ class SumoFiles:
         return [*files, "--begin", f"{self.begin_s:g}", "--end", f"{end_s:g}", *OPTIONS]
 
 
-def cpu_s(files: SumoFiles, *, meso: bool) -> tuple[float, float]:
-    """CPU time of a whole run, and of one that ends after the first step: starting and loading. [s]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SumoTime:
+    """CPU time of a whole run, and of one that ends after the first step: starting and loading. [s]"""
+
+    whole_s: float
+    loading_s: float
+    done_veh: int
+
+
+def measure(files: SumoFiles, *, meso: bool) -> SumoTime:
+    """Run a period.
 
     Raises
     ------
@@ -41,7 +52,18 @@ def cpu_s(files: SumoFiles, *, meso: bool) -> tuple[float, float]:
         SUMO is missing or failed.
     """
     more = MESO if meso else ()
-    return _spent_s([*files.options(files.end_s), *more]), _spent_s([*files.options(files.begin_s + LOAD_S), *more])
+    statistics = files.routes.with_suffix(".statistics.xml")
+    whole_s = _spent_s([*files.options(files.end_s), *more, "--statistic-output", str(statistics)])
+    loading_s = _spent_s([*files.options(files.begin_s + LOAD_S), *more])
+    return SumoTime(whole_s=whole_s, loading_s=loading_s, done_veh=_done_veh(statistics))
+
+
+def _done_veh(statistics: Path) -> int:
+    """Vehicles that ended their trips."""
+    for event, _, element in iter_xml(statistics):
+        if event == "end" and element.tag == "vehicles":
+            return int(element.attrib["inserted"]) - int(element.attrib["running"])
+    raise OutsideProgramError(f"{statistics} holds no <vehicles>")
 
 
 def _spent_s(options: list[str]) -> float:

@@ -17,7 +17,7 @@ from network_data.errors import InputError
 from network_data.formats.files import write_aside
 
 Cell = str | float | int | bool | None
-VERSIONS_OF = ("its-signals", "numpy", "numba", "ortools", "eclipse-sumo")
+VERSIONS_OF = ("its-signals", "numpy", "numba", "ortools", "eclipse-sumo", "uxsim")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from network_data.network import RoadNetwork
 from network_data.plans import GREEN, TimingPlan
 from network_data.trips import Trips
 
-INSTALL = "UXsim is not installed: pip install uxsim"
+INSTALL = "UXsim is not installed, its column is empty: pip install 'its-signals[bench]'"
 JAM_VEH_PER_M = 0.15
 """Vehicles that stand on a metre of lane. [veh/m]"""
 
