@@ -14,6 +14,7 @@ from __future__ import annotations
 from numba import njit
 
 from sim import _tables as c
+from sim._prefetch import prefetch
 
 # `_nrt` off: numba would count references to every array at every inlined call, with atomic instructions that took
 # nine tenths of the time (350 against 80 ns per vehicle and link). The kernel allocates nothing: none are needed.
@@ -21,12 +22,62 @@ FAST = {"cache": True, "nogil": True, "_nrt": False}
 
 
 @njit(inline="always", **FAST)
+def _driver(s, veh):
+    """Desired travel time over the limit's. [1/1024]"""
+    return s.veh[veh, c.MY_TRAITS] & 2047
+
+
+@njit(inline="always", **FAST)
+def _slots(s, veh):
+    """Places it takes in a queue."""
+    return s.veh[veh, c.MY_TRAITS] >> 11 & 31
+
+
+@njit(inline="always", **FAST)
+def _length(s, veh):
+    """Length and gap. [dm]"""
+    return s.veh[veh, c.MY_TRAITS] >> 16 & 1023
+
+
+@njit(inline="always", **FAST)
+def _is_bus(s, veh):
+    return s.veh[veh, c.MY_TRAITS] >> 26 & 1
+
+
+@njit(inline="always", **FAST)
+def _counts(s, veh):
+    """Whether what it loses counts (it is not of the warm-up)."""
+    return s.veh[veh, c.MY_TRAITS] >> 27 & 1
+
+
+@njit(inline="always", **FAST)
 def _push(s, lane, t):
     """Give a lane its event; beyond the end it is only noted."""
     s.lane[lane, c.EVENT] = t
     if t < s.bucket.shape[0]:
-        s.lane[lane, c.BUCKET_NEXT] = s.bucket[t]
+        s.following[lane] = s.bucket[t]
         s.bucket[t] = lane
+
+
+@njit(inline="always", **FAST)
+def _show_window(plan, s, signal, w, base):
+    """Put a window of a signal, in the cycle that begins at `base`, into the signal's row."""
+    s.signal[signal, c.AT_WINDOW] = w
+    s.signal[signal, c.AT_BASE] = base
+    s.signal[signal, c.FROM] = base + plan.window[w, c.GREEN0]
+    s.signal[signal, c.UNTIL] = base + plan.window[w, c.GREEN1]
+    s.signal[signal, c.AFTER] = plan.window[w, c.YELLOW]
+    s.signal[signal, c.SHOWS] = plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
+
+
+@njit(inline="always", **FAST)
+def _keep_up(plan, s, signal, now):
+    """Bring a signal's row up to the window that is open or comes next."""
+    while s.signal[signal, c.UNTIL] + s.signal[signal, c.AFTER] < now:
+        w, base = s.signal[signal, c.AT_WINDOW] + 1, s.signal[signal, c.AT_BASE]
+        if w == s.signal[signal, c.LAST]:
+            w, base = s.signal[signal, c.FIRST], base + s.signal[signal, c.LAP]
+        _show_window(plan, s, signal, w, base)
 
 
 @njit(inline="always", **FAST)
@@ -37,40 +88,38 @@ def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
     stop: the first of a queue are not.
     """
     signal = net.conn[conn, c.SIGNAL]
-    first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
+    first, last = s.signal[signal, c.FIRST], s.signal[signal, c.LAST]
     s.lane[lane, c.WINDOW_END] = c.NEVER
     if first == last:
         return c.NEVER
+    _keep_up(plan, s, signal, now)
     w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
-    while base + plan.window[w, c.GREEN1] + plan.window[w, c.YELLOW] < now:
+    green, until = s.signal[signal, c.FROM], s.signal[signal, c.UNTIL]
+    yellow, shows = s.signal[signal, c.AFTER], s.signal[signal, c.SHOWS]
+    tries = 4 * (last - first)
+    while tries > 0:
+        if until + yellow >= t:
+            tries -= 1
+            go = max(t, green)
+            if shows >= 16 and arrival < green + const[c.START_UP]:  # it was closed before
+                go = max(go, green + const[c.START_UP])
+            k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
+            use = net.conn[conn, c.USE]
+            if go > arrival + 5 and k < c.N_START:
+                use = min(use, const[c.USE0 + k])
+            end = until + min(yellow, use)
+            if go <= end:
+                s.lane[lane, c.WINDOW_END] = end
+                s.lane[lane, c.LETTER] = shows & 15
+                if s.lane[lane, c.GREEN_FROM] != green:
+                    s.lane[lane, c.GREEN_FROM] = green
+                    s.lane[lane, c.N_GREEN] = 0
+                return go
         w += 1
         if w == last:
-            w, base = first, base + plan.signal[signal, c.CYCLE]
-    s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE] = w, base
-    while base + plan.window[w, c.GREEN1] + plan.window[w, c.YELLOW] < t:
-        w += 1
-        if w == last:
-            w, base = first, base + plan.signal[signal, c.CYCLE]
-    for _ in range(4 * (last - first)):
-        green = base + plan.window[w, c.GREEN0]
-        go = max(t, green)
-        if plan.window[w, c.FRESH] and arrival < green + const[c.START_UP]:
-            go = max(go, green + const[c.START_UP])
-        k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
-        use = net.conn[conn, c.USE]
-        if go > arrival + 5 and k < c.N_START:
-            use = min(use, const[c.USE0 + k])
-        end = base + plan.window[w, c.GREEN1] + min(plan.window[w, c.YELLOW], use)
-        if go <= end:
-            s.lane[lane, c.WINDOW_END] = end
-            s.lane[lane, c.LETTER] = plan.window[w, c.MODE]
-            if s.lane[lane, c.GREEN_FROM] != green:
-                s.lane[lane, c.GREEN_FROM] = green
-                s.lane[lane, c.N_GREEN] = 0
-            return go
-        w += 1
-        if w == last:
-            w, base = first, base + plan.signal[signal, c.CYCLE]
+            w, base = first, base + s.signal[signal, c.LAP]
+        green, until = base + plan.window[w, c.GREEN0], base + plan.window[w, c.GREEN1]
+        yellow, shows = plan.window[w, c.YELLOW], plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
     return c.NEVER
 
 
@@ -82,6 +131,7 @@ def _schedule(net, plan, const, s, lane, now, t):
         s.lane[lane, c.EVENT] = c.NEVER
         return
     conn, arrival = s.veh[veh, c.CONN], s.veh[veh, c.ARRIVAL]
+    s.lane[lane, c.HEAD_CAME] = arrival
     t = max(t, arrival, s.lane[lane, c.FREE_AT])
     s.lane[lane, c.WINDOW_END] = c.NEVER
     s.lane[lane, c.LETTER] = c.PERMITTED
@@ -128,37 +178,39 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
 
 
 @njit(inline="always", **FAST)
-def _room_at(net, s, lane, slots):
+def _room_at(s, lane, slots):
     """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there."""
-    storage = net.lane[lane, c.STORAGE]
+    storage = s.lane[lane, c.STORAGE]
     slot = s.lane[lane, c.SLOT] + min(slots, storage) - 1
     if slot < storage:
         return -c.NEVER
-    left = s.ring[net.lane[lane, c.RING] + slot % storage]
-    return c.NEVER if left >= c.NEVER else left + net.lane[lane, c.WAVE]
+    left = s.ring[s.lane[lane, c.RING] + slot % storage]
+    return c.NEVER if left >= c.NEVER else left + s.lane[lane, c.WAVE]
 
 
 @njit(inline="always", **FAST)
 def _is_stuck(const, s, lane, now):
     """Whether the head of a lane has stood for a while and does not go now."""
-    head = s.lane[lane, c.HEAD]
-    if head < 0 or max(s.lane[lane, c.LAST_LEAVE], s.veh[head, c.ARRIVAL]) + const[c.STUCK] > now:
+    if s.lane[lane, c.HEAD] < 0 or max(s.lane[lane, c.LAST_LEAVE], s.lane[lane, c.HEAD_CAME]) + const[c.STUCK] > now:
         return False
     return s.lane[lane, c.EVENT] > now + 10 or s.lane[lane, c.YIELDING] > 0
 
 
 @njit(inline="always", **FAST)
-def _choose_lane(net, const, s, pair, bus, slots, mask, now):
+def _choose_lane(net, const, s, first, bus, slots, mask, now):
     """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted."""
-    best, best_cost = net.pair_start[pair], c.NEVER
-    for q in range(net.pair_start[pair], net.pair_start[pair + 1]):
+    n = net.pair[first, c.PAIR_N]
+    best, best_cost = first, c.NEVER
+    if n == 1:
+        return best
+    for q in range(first, first + n):
         if net.pair[q, c.PAIR_BUS] > bus:
             continue
         lane = net.pair[q, c.PAIR_LANE]
-        cost = s.lane[lane, c.COUNT]
-        if not (mask >> net.lane[lane, c.BIT]) & 1:
+        cost = s.count[lane]
+        if not (mask >> s.lane[lane, c.BIT]) & 1:
             cost += const[c.LANE_CHANGE]
-        if _room_at(net, s, lane, slots) >= c.NEVER:
+        if _room_at(s, lane, slots) >= c.NEVER:
             cost += 10_000
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
             cost += 2
@@ -180,27 +232,28 @@ def _wait_for_room(s, lane, target, now):
 
 
 @njit(inline="always", **FAST)
-def _append(net, plan, trips, const, s, veh, lane, conn, step, now, enter, moves):
+def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, moves):
     """Put a vehicle that enters a lane at `enter` at the end of its queue; `moves`: not just to the waiting place."""
-    arrival = enter + (net.lane[lane, c.DRIVE] * trips.vehicle[veh, c.DRIVER] >> 10)
+    arrival = enter + (s.lane[lane, c.DRIVE] * _driver(s, veh) >> 10)
     if trips.dwell.shape[0] and moves:
         arrival += trips.dwell[step]
-    arrival = max(arrival, s.lane[lane, c.LAST_ARRIVAL] + net.lane[lane, c.SPACING])
+    arrival = max(arrival, s.lane[lane, c.LAST_ARRIVAL] + s.lane[lane, c.SPACING])
     s.lane[lane, c.LAST_ARRIVAL] = arrival
     s.veh[veh, c.ENTER] = enter
     s.veh[veh, c.ARRIVAL] = arrival
     s.veh[veh, c.CONN] = conn
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = step
-    s.veh[veh, c.BY_LANE] = lane
-    s.veh[veh, c.CHANGED] = c.NEVER
-    slot, storage = s.lane[lane, c.SLOT], net.lane[lane, c.STORAGE]
+    if out.log.shape[0]:
+        s.moved[veh, c.BY_LANE] = lane
+        s.moved[veh, c.CHANGED] = c.NEVER
+    slot, storage = s.lane[lane, c.SLOT], s.lane[lane, c.STORAGE]
     s.veh[veh, c.MY_SLOT] = slot
-    slots = min(trips.vehicle[veh, c.SLOTS], storage)
+    slots = min(_slots(s, veh), storage)
     for place in range(slot, slot + slots):
-        s.ring[net.lane[lane, c.RING] + place % storage] = c.NEVER
+        s.ring[s.lane[lane, c.RING] + place % storage] = c.NEVER
     s.lane[lane, c.SLOT] = slot + slots
-    s.lane[lane, c.COUNT] += 1
+    s.count[lane] += 1
     first = s.lane[lane, c.HEAD] < 0
     if first:
         s.lane[lane, c.HEAD] = veh
@@ -212,25 +265,25 @@ def _append(net, plan, trips, const, s, veh, lane, conn, step, now, enter, moves
 
 
 @njit(inline="always", **FAST)
-def _remove_head(net, trips, s, lane, now):
+def _remove_head(s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
     veh = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = s.veh[veh, c.NEXT]
-    _give_up_place(net, trips, s, veh, lane, now)
+    _give_up_place(s, veh, lane, now)
 
 
 @njit(inline="always", **FAST)
-def _give_up_place(net, trips, s, veh, lane, now):
+def _give_up_place(s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
-    s.lane[lane, c.COUNT] -= 1
-    storage, slot = net.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
-    for place in range(slot, slot + min(trips.vehicle[veh, c.SLOTS], storage)):
-        s.ring[net.lane[lane, c.RING] + place % storage] = now
+    s.count[lane] -= 1
+    storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
+    for place in range(slot, slot + min(_slots(s, veh), storage)):
+        s.ring[s.lane[lane, c.RING] + place % storage] = now
     waiting = s.lane[lane, c.WAITER]
     s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
         following = s.lane[waiting, c.WAITER_NEXT]
-        _push(s, waiting, now + max(1, net.lane[lane, c.WAVE]))
+        _push(s, waiting, now + max(1, s.lane[lane, c.WAVE]))
         waiting = following
 
 
@@ -240,70 +293,66 @@ def _is_open(net, plan, s, conn, now):
     if conn < 0 or net.conn[conn, c.SIGNAL] < 0:
         return True
     signal = net.conn[conn, c.SIGNAL]
-    first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
-    w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
-    if first == last:
+    if s.signal[signal, c.FIRST] == s.signal[signal, c.LAST]:
         return False
-    while base + plan.window[w, c.GREEN1] <= now:
-        w += 1
-        if w == last:
-            w, base = first, base + plan.signal[signal, c.CYCLE]
-    return base + plan.window[w, c.GREEN0] <= now
+    _keep_up(plan, s, signal, now)
+    return s.signal[signal, c.FROM] <= now < s.signal[signal, c.UNTIL]
 
 
 @njit(inline="always", **FAST)
 def _stuck_behind(net, plan, trips, const, s, lane, now):
     """Lane beside this one whose head stands, and the row by which the vehicle behind it may use this lane; or −1s."""
     for side in range(c.LEFT, c.RIGHT + 1):
-        other = net.lane[lane, side]
-        if other < 0 or s.lane[other, c.COUNT] < 2 or not _is_stuck(const, s, other, now):
+        other = s.lane[lane, side]
+        if other < 0 or s.count[other] < 2 or not _is_stuck(const, s, other, now):
             continue
         veh = s.veh[s.lane[other, c.HEAD], c.NEXT]
-        if s.veh[veh, c.ARRIVAL] > now or trips.vehicle[veh, c.SLOTS] > 1:
+        if s.veh[veh, c.ARRIVAL] > now or _slots(s, veh) > 1:
             continue
-        pair = trips.route[s.veh[veh, c.STEP]]
-        for q in range(net.pair_start[pair], net.pair_start[pair + 1]):
-            if net.pair[q, c.PAIR_LANE] == lane and net.pair[q, c.PAIR_BUS] <= trips.vehicle[veh, c.IS_BUS]:
+        first = trips.route[s.veh[veh, c.STEP]]
+        for q in range(first, first + net.pair[first, c.PAIR_N]):
+            if net.pair[q, c.PAIR_LANE] == lane and net.pair[q, c.PAIR_BUS] <= _is_bus(s, veh):
                 return (other, q) if _is_open(net, plan, s, net.pair[q, c.PAIR_CONN], now) else (-1, -1)
     return -1, -1
 
 
 @njit(inline="always", **FAST)
-def _zip_in(net, plan, trips, const, s, lane, now):
+def _zip_in(net, plan, trips, const, s, out, lane, now):
     """Let the vehicle behind a stuck head of the next lane in front of this lane's queue: one, then one of its own."""
     if s.lane[lane, c.ZIPPED]:
         s.lane[lane, c.ZIPPED] = 0
         return
     other, q = _stuck_behind(net, plan, trips, const, s, lane, now)
-    if other < 0 or _room_at(net, s, lane, 1) >= c.NEVER:
+    if other < 0 or _room_at(s, lane, 1) >= c.NEVER:
         return
     head = s.lane[other, c.HEAD]
     veh = s.veh[head, c.NEXT]
     s.veh[head, c.NEXT] = s.veh[veh, c.NEXT]
     if s.lane[other, c.TAIL] == veh:
         s.lane[other, c.TAIL] = head
-    _give_up_place(net, trips, s, veh, other, now)
+    _give_up_place(s, veh, other, now)
     if s.lane[lane, c.HEAD] < 0:
         s.lane[lane, c.TAIL] = veh
     s.veh[veh, c.NEXT] = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = veh
-    s.lane[lane, c.COUNT] += 1
+    s.count[lane] += 1
     slot = s.lane[lane, c.SLOT]
     s.lane[lane, c.SLOT] = slot + 1
-    s.ring[net.lane[lane, c.RING] + slot % net.lane[lane, c.STORAGE]] = c.NEVER
+    s.ring[s.lane[lane, c.RING] + slot % s.lane[lane, c.STORAGE]] = c.NEVER
     s.veh[veh, c.MY_SLOT] = slot
     s.veh[veh, c.CONN] = net.pair[q, c.PAIR_CONN]
-    s.veh[veh, c.CHANGED] = now
+    if out.log.shape[0]:
+        s.moved[veh, c.CHANGED] = now
     s.lane[lane, c.ZIPPED] = 1
 
 
 @njit(inline="always", **FAST)
-def _account(net, trips, const, s, out, veh, lane, leave, lost):
+def _account(s, out, veh, lane, leave, lost):
     """Book what a vehicle lost against its own desired speed on a lane it leaves (or stands on at the end)."""
-    delay = leave + lost - s.veh[veh, c.ENTER] - (net.lane[lane, c.FREE] * trips.vehicle[veh, c.DRIVER] >> 10)
-    if trips.vehicle[veh, c.DEPART] >= const[c.COUNT_FROM]:
+    delay = leave + lost - s.veh[veh, c.ENTER] - (s.lane[lane, c.FREE] * _driver(s, veh) >> 10)
+    if _counts(s, veh):
         out.totals[c.DELAY] += delay
-        if delay > net.lane[lane, c.STOP]:
+        if delay > s.lane[lane, c.STOP]:
             out.totals[c.STOPS] += 1
     if out.log.shape[0]:
         n = out.n_log[0]
@@ -316,8 +365,8 @@ def _account(net, trips, const, s, out, veh, lane, leave, lost):
         out.log[n, c.LOG_LEAVE] = leave
         out.log[n, c.LOG_DELAY] = delay
         out.log[n, c.LOG_STEP] = s.veh[veh, c.STEP]
-        out.log[n, c.LOG_BY_LANE] = s.veh[veh, c.BY_LANE]
-        out.log[n, c.LOG_CHANGED] = s.veh[veh, c.CHANGED]
+        out.log[n, c.LOG_BY_LANE] = s.moved[veh, c.BY_LANE]
+        out.log[n, c.LOG_CHANGED] = s.moved[veh, c.CHANGED]
 
 
 @njit(inline="always", **FAST)
@@ -326,7 +375,8 @@ def _join_gate(net, trips, s, veh, now):
     gate = net.lane.shape[0] + trips.vehicle[veh, c.LINK]
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
-    s.lane[gate, c.COUNT] += 1
+    s.veh[veh, c.MY_TRAITS] = trips.vehicle[veh, c.TRAITS]
+    s.count[gate] += 1
     if s.lane[gate, c.HEAD] < 0:
         s.lane[gate, c.HEAD] = veh
         _push(s, gate, now)
@@ -339,10 +389,10 @@ def _join_gate(net, trips, s, veh, now):
 def _leave_gate(net, plan, trips, const, s, out, gate, now):
     """The head of a gate tries to enter its link."""
     veh = s.lane[gate, c.HEAD]
-    step, slots = s.veh[veh, c.STEP], trips.vehicle[veh, c.SLOTS]
-    q = _choose_lane(net, const, s, trips.route[step], trips.vehicle[veh, c.IS_BUS], slots, -1, now)
+    step, slots = s.veh[veh, c.STEP], _slots(s, veh)
+    q = _choose_lane(net, const, s, trips.route[step], _is_bus(s, veh), slots, -1, now)
     target = net.pair[q, c.PAIR_LANE]
-    room = max(_room_at(net, s, target, slots), s.lane[target, c.GATE_FREE])
+    room = max(_room_at(s, target, slots), s.lane[target, c.GATE_FREE])
     if room >= c.NEVER:
         _wait_for_room(s, gate, target, now)
         return
@@ -355,7 +405,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
         out.totals[c.GATE_DELAY] += now - depart
     out.totals[c.ENTERED] += 1
     s.lane[gate, c.HEAD] = s.veh[veh, c.NEXT]
-    s.lane[gate, c.COUNT] -= 1
+    s.count[gate] -= 1
     s.lane[gate, c.BLOCKED_FROM] = -1
     s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
     following = s.lane[gate, c.HEAD]
@@ -364,14 +414,14 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     else:
         s.lane[gate, c.EVENT] = c.NEVER
     enter = now + const[c.ENTRY_LOSS]
-    _append(net, plan, trips, const, s, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, True)
+    _append(net, plan, trips, const, s, out, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, True)
 
 
 @njit(inline="always", **FAST)
-def _discharge(net, trips, const, s, lane, veh, conn, now, yields, stops_inside):
+def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     """A head passes the stop line: when the lane is free again; returns what it loses beyond the line. [ticks]"""
     lost = 0
-    headway = const[c.REACTION] + (trips.vehicle[veh, c.LENGTH] * net.conn[conn, c.PACE] + 500) // 1000
+    headway = const[c.REACTION] + (_length(s, veh) * net.conn[conn, c.PACE] + 500) // 1000
     if yields and not stops_inside:
         headway = max(const[c.FOLLOW_UP], headway)
     elif net.conn[conn, c.SIGNAL] >= 0 and now > s.veh[veh, c.ARRIVAL] + 5:
@@ -394,8 +444,8 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     veh = s.lane[lane, c.HEAD]
     conn = s.veh[veh, c.CONN]
     if conn < 0:  # the trip ends here
-        _account(net, trips, const, s, out, veh, lane, now, 0)
-        _remove_head(net, trips, s, lane, now)
+        _account(s, out, veh, lane, now, 0)
+        _remove_head(s, lane, now)
         out.totals[c.DONE] += 1
         _schedule(net, plan, const, s, lane, now, now)
         return
@@ -405,10 +455,10 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     place = net.conn[conn, c.PLACE]
     inside = place == lane
     yields = net.conn[conn, c.FOE1] > net.conn[conn, c.FOE0] and (inside or s.lane[lane, c.LETTER] < c.PROTECTED)
-    stops_inside = place >= 0 and not inside and s.lane[place, c.COUNT] > 0
+    stops_inside = place >= 0 and not inside and s.count[place] > 0
     if yields and not stops_inside:
         # whoever goes on past the place comes to the conflict later
-        extra = 0 if inside or place < 0 else net.lane[place, c.FREE] + const[c.REACTION]
+        extra = 0 if inside or place < 0 else s.lane[place, c.FREE] + const[c.REACTION]
         waited = now - max(s.veh[veh, c.ARRIVAL], s.lane[lane, c.LAST_LEAVE])
         clear = _foe_ahead(net, const, s, conn, now, extra, waited)
         if clear < c.NEVER and (inside or place < 0):
@@ -417,19 +467,19 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
             return
         stops_inside = clear < c.NEVER
     s.lane[lane, c.YIELDING] = 0
-    blocker = net.lane[lane, c.BLOCKER]
-    if blocker >= 0 and s.lane[blocker, c.COUNT] > 0 and place != blocker:
+    blocker = s.lane[lane, c.BLOCKER]
+    if blocker >= 0 and s.count[blocker] > 0 and place != blocker:
         _wait_for_room(s, lane, blocker, now)
         return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
     step, target, following = s.veh[veh, c.STEP], place, conn
-    slots = trips.vehicle[veh, c.SLOTS]
+    slots = _slots(s, veh)
     if not stops_inside:
         step += 1
-        bus = trips.vehicle[veh, c.IS_BUS]
+        bus = _is_bus(s, veh)
         q = _choose_lane(net, const, s, trips.route[step], bus, slots, net.conn[conn, c.TO_MASK], now)
         target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
-    room = _room_at(net, s, target, slots)
+    room = _room_at(s, target, slots)
     if room >= c.NEVER:
         _wait_for_room(s, lane, target, now)
         return
@@ -441,14 +491,38 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     if s.lane[lane, c.BLOCKED_FROM] >= 0:
         out.totals[c.BLOCKED] += max(0, now - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM]))
         s.lane[lane, c.BLOCKED_FROM] = -1
-    lost = _discharge(net, trips, const, s, lane, veh, conn, now, yields, stops_inside)
-    _account(net, trips, const, s, out, veh, lane, now, lost)
-    _remove_head(net, trips, s, lane, now)
-    _zip_in(net, plan, trips, const, s, lane, now)
+    lost = _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside)
+    _account(s, out, veh, lane, now, lost)
+    _remove_head(s, lane, now)
+    _zip_in(net, plan, trips, const, s, out, lane, now)
     cross = 0 if stops_inside else net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
     enter = now + lost + cross
-    _append(net, plan, trips, const, s, veh, target, following, step, now, enter, not stops_inside)
+    _append(net, plan, trips, const, s, out, veh, target, following, step, now, enter, not stops_inside)
     _schedule(net, plan, const, s, lane, now, now)
+
+
+@njit(inline="always", **FAST)
+def _look_ahead(net, trips, s, lane):
+    """Fetch what the next events of the tick need: in large networks the kernel waits for memory most of the time.
+
+    Of the next event what its vehicle points to, of the one after it the vehicle, of the third the lane.
+    """
+    if lane < 0:
+        return
+    head = s.lane[lane, c.HEAD]
+    conn = s.veh[head, c.CONN]
+    if conn >= 0 and lane < net.lane.shape[0]:
+        prefetch(net.conn, conn)
+        prefetch(trips.route, s.veh[head, c.STEP] + 1)
+        if s.veh[head, c.NEXT] >= 0:
+            prefetch(s.veh, s.veh[head, c.NEXT])
+    second = s.following[lane]
+    if second < 0:
+        return
+    prefetch(s.veh, s.lane[second, c.HEAD])
+    third = s.following[second]
+    if third >= 0:
+        prefetch(s.lane, third)
 
 
 @njit(**FAST)
@@ -463,7 +537,8 @@ def run(net, plan, trips, const, s, out):
             due += 1
         while s.bucket[now] >= 0:
             lane = s.bucket[now]
-            s.bucket[now] = s.lane[lane, c.BUCKET_NEXT]
+            s.bucket[now] = s.following[lane]
+            _look_ahead(net, trips, s, s.following[lane])
             if lane >= n_lane:
                 _leave_gate(net, plan, trips, const, s, out, lane, now)
             else:
@@ -477,7 +552,8 @@ def _reset(plan, s, out):
     out.n_log[0] = 0
     s.bucket[:] = -1
     for lane in range(s.lane.shape[0]):
-        for field in range(c.N_LANE_STATE):
+        s.count[lane] = 0
+        for field in range(c.N_LANE, c.N_LANE_STATE):
             s.lane[lane, field] = 0
         s.lane[lane, c.EVENT] = c.NEVER
         s.lane[lane, c.WINDOW_END] = c.NEVER
@@ -491,8 +567,12 @@ def _reset(plan, s, out):
         s.lane[lane, c.WAITER] = -1
         s.lane[lane, c.BLOCKED_FROM] = -1
     for signal in range(plan.signal.shape[0]):
-        s.signal[signal, c.AT_WINDOW] = plan.signal[signal, c.WINDOW0]
-        s.signal[signal, c.AT_BASE] = plan.signal[signal, c.BASE]
+        first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
+        s.signal[signal, c.FIRST] = first
+        s.signal[signal, c.LAST] = last
+        s.signal[signal, c.LAP] = plan.signal[signal, c.CYCLE]
+        if first < last:
+            _show_window(plan, s, signal, first, plan.signal[signal, c.BASE])
 
 
 @njit(**FAST)
@@ -504,8 +584,8 @@ def _close(net, trips, const, s, out):
             out.totals[c.BLOCKED] += end - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM])
         veh = s.lane[lane, c.HEAD]
         while veh >= 0:
-            if end > s.veh[veh, c.ENTER] + (net.lane[lane, c.FREE] * trips.vehicle[veh, c.DRIVER] >> 10):
-                _account(net, trips, const, s, out, veh, lane, end, 0)
+            if end > s.veh[veh, c.ENTER] + (s.lane[lane, c.FREE] * _driver(s, veh) >> 10):
+                _account(s, out, veh, lane, end, 0)
             veh = s.veh[veh, c.NEXT]
     for gate in range(n_lane, s.lane.shape[0]):
         veh = s.lane[gate, c.HEAD]

@@ -22,34 +22,38 @@ N_LANE = 11
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
 # gap it needs before the next foe
 CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
-N_CONN = 13
+N_CONN = 16  # a row is one line of the cache
 # rows of foes: where they come from, and how long one that passed is in the way
 FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
-# lanes that serve a pair of links
-PAIR_LANE, PAIR_CONN, PAIR_BUS = range(3)
+# lanes that serve a pair of links, one row after the other; the first says how many they are
+PAIR_LANE, PAIR_CONN, PAIR_BUS, PAIR_N = range(4)
 # signals: cycle; begin of a cycle before the run begins; their windows
 CYCLE, BASE, WINDOW0, WINDOW1 = range(4)
 N_SIGNAL = 4
 # windows in cycle time, in order: green, yellow behind it, mode, whether the signal was closed before
 GREEN0, GREEN1, YELLOW, MODE, FRESH = range(5)
 STOP_AND_GO, PERMITTED, PROTECTED = range(3)
-# vehicles (given)
-DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER = range(7)
-N_VEHICLE = 7
-# lanes (changing): pending event; end and mode of the green it lies in; head waits for a gap; queue; free again;
-# last arrival; last to leave, and how; green in which N_GREEN vehicles left; places taken so far; who waits for
-# room; when the next may enter from a gate; whether the last to leave made place for one from the lane beside it
-EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, COUNT, FREE_AT, LAST_ARRIVAL = range(9)
-LAST_LEAVE, LAST_CONN, GREEN_FROM = range(9, 12)
-N_GREEN, SLOT, WAITER, WAITER_NEXT, BLOCKED_FROM, BUCKET_NEXT, GATE_FREE, ZIPPED = range(12, 20)
-N_LANE_STATE = 20
+# vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
+DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER, TRAITS = range(8)
+N_VEHICLE = 8
+# lanes (changing), in one row behind the static columns: pending event; end and mode of the green it lies in; head
+# waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles left; places
+# taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made place for one
+# from the lane beside it; when the head arrived
+EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_LANE, N_LANE + 8)
+LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_LANE + 8, N_LANE + 13)
+WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME = range(N_LANE + 13, N_LANE + 19)
+N_LANE_STATE = 32  # a row is two lines of the cache
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
-# step; its first place in the ring; the lane it entered the link by, and when it changed to the next one (or NEVER)
-NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, BY_LANE, CHANGED = range(8)
+# step; its first place in the ring; its traits. A row is half a line of the cache
+NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, MY_TRAITS = range(7)
 N_VEH_STATE = 8
-# signals (changing): the window that is open or comes next, and the begin of its cycle
-AT_WINDOW, AT_BASE = range(2)
-N_SIGNAL_STATE = 2
+# vehicles (changing, kept with the log only): lane it entered the link by, when it changed to the next one (or NEVER)
+BY_LANE, CHANGED = range(2)
+# signals (changing): their windows and cycle; the window that is open or comes next, and the begin of its cycle; that
+# window: green from, until, yellow behind it, mode (and 16 where the signal was closed before)
+FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
+N_SIGNAL_STATE = 16  # a row is one line of the cache
 # totals
 DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)
 N_TOTALS = 6
@@ -70,13 +74,12 @@ Ints = NDArray[np.int32]
 
 
 class NetworkArrays(NamedTuple):
-    """The network: L lanes (waiting places at the end), C connections, P link pairs, K links (gates)."""
+    """The network: L lanes (waiting places at the end), C connections, K links (gates)."""
 
     lane: Ints  # (L, N_LANE)
     conn: Ints  # (C, N_CONN)
     foe: Ints  # (F, 3)
-    pair_start: Ints  # (P + 1,)
-    pair: Ints  # (Q, 3)
+    pair: Ints  # (Q, 4)
 
 
 class PlanArrays(NamedTuple):
@@ -87,7 +90,7 @@ class PlanArrays(NamedTuple):
 
 
 class TripArrays(NamedTuple):
-    """V vehicles in order of departure; R steps: the link pairs of their routes, the last one ends the trip."""
+    """V vehicles in order of departure; R steps: first rows of their routes' link pairs; the last ends the trip."""
 
     vehicle: Ints  # (V, N_VEHICLE)
     route: Ints  # (R,)
@@ -98,10 +101,25 @@ class State(NamedTuple):
     """What changes while a simulation runs; reused between runs of the same size."""
 
     bucket: Ints  # (T,) first lane with an event at that tick
+    following: Ints  # (L + K,) next lane with an event at the same tick
+    count: Ints  # (L + K,) vehicles on the lane, or waiting at the gate
     lane: Ints  # (L + K, N_LANE_STATE)
     veh: Ints  # (V, N_VEH_STATE)
+    moved: Ints  # (V, 2)
     ring: Ints  # (places,) when each place was left
     signal: Ints  # (S, N_SIGNAL_STATE)
+
+
+def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints) -> Ints:
+    """Traits of vehicles in one number each: pace (11 bits), places (5), length (10), bus, whether its delay counts."""
+    return np.asarray(
+        np.clip(driver, 1, 2047)
+        | np.clip(slots, 1, 31) << 11
+        | np.clip(length_dm, 1, 1023) << 16
+        | bus << 26
+        | counts << 27,
+        np.int32,
+    )
 
 
 class Results(NamedTuple):

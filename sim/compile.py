@@ -47,7 +47,7 @@ class CompiledNetwork:
     lane_of: dict[tuple[str, int], int]  # (link, lane index) → lane
     lane_link: tuple[str, ...]  # lane → link (waiting places: the link they are reached from)
     gate_of: dict[str, int]  # link → gate
-    pair_of: dict[tuple[str, str], int]  # (link, next link or "") → pair
+    pair_of: dict[tuple[str, str], int]  # (link, next link or "") → its first row
     heads_of: dict[str, tuple[int, ...]]  # controller → its link indices that control connections: signals in order
     n_ring: int
 
@@ -156,7 +156,7 @@ def compile_network(
         conns.append(row)
     _targets(network, conns)
     foes = _foes(network, conns, lane_of)
-    pair_of, pair_start, pairs = _pairs(network, lane_of)
+    pair_of, pairs = _pairs(network, lane_of)
     ring = 0
     for row in rows:
         row[k.RING] = ring
@@ -165,8 +165,7 @@ def compile_network(
         lane=_table(rows, k.N_LANE),
         conn=_table(conns, k.N_CONN),
         foe=_table(foes, 3),
-        pair_start=np.array(pair_start, np.int32),
-        pair=_table(pairs, 3),
+        pair=_table(pairs, 4),
     )
     return CompiledNetwork(
         network=network,
@@ -218,7 +217,9 @@ def _waiting_place(
 
 
 def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
-    return np.array(rows, np.int32).reshape(len(rows), width)
+    table = _rows((len(rows), width))
+    table[:] = np.array(rows, np.int32).reshape(table.shape)
+    return table
 
 
 def _targets(network: RoadNetwork, conns: list[list[int]]) -> None:
@@ -264,8 +265,8 @@ def _in_the_way_ticks(connection: Connection) -> int:
 
 def _pairs(
     network: RoadNetwork, lane_of: dict[tuple[str, int], int]
-) -> tuple[dict[tuple[str, str], int], list[int], list[list[int]]]:
-    """Which lanes serve each pair of links, and where trips may end."""
+) -> tuple[dict[tuple[str, str], int], list[list[int]]]:
+    """Which lanes serve each pair of links, and where trips may end; pair → its first row."""
     serving: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
     representative = _representatives(network)
     for i, c in enumerate(network.connections):
@@ -277,15 +278,14 @@ def _pairs(
             if lane.kind != "other":
                 serving[link.id, ""].append([lane_of[link.id, lane.index], -1, int(lane.kind == "bus")])
     pair_of: dict[tuple[str, str], int] = {}
-    start, rows = [0], []
+    rows: list[list[int]] = []
     for key, entries in serving.items():
         if all(entry[k.PAIR_BUS] for entry in entries):
             for entry in entries:
                 entry[k.PAIR_BUS] = 0  # no other way: whoever is routed there goes there
-        pair_of[key] = len(pair_of)
-        rows += entries
-        start.append(len(rows))
-    return pair_of, start, rows
+        pair_of[key] = len(rows)
+        rows += [[*entry, len(entries) - n] for n, entry in enumerate(entries)]
+    return pair_of, rows
 
 
 class ControllerArrays(NamedTuple):
@@ -384,7 +384,7 @@ def compile_trips(
     parameters = compiled.parameters
     rng = np.random.default_rng(seed)
     pace = 1 / np.clip(rng.normal(1.0, parameters.speed_spread, len(trips)), *SPEED_RANGE)
-    vehicle = np.zeros((len(trips), 7), np.int32)
+    vehicle = np.zeros((len(trips), k.N_VEHICLE), np.int32)
     vehicle[:, k.DEPART] = np.round((trips.depart_s - begin_s + warmup_s) * TICKS)
     vehicle[:, k.ROUTE0] = trips.route_start[:-1]
     gates = np.array([compiled.gate_of[link] for link in trips.links], np.int32)
@@ -393,6 +393,8 @@ def compile_trips(
     vehicle[:, k.LENGTH] = np.round(trips.length_m * 10)
     vehicle[:, k.SLOTS] = np.maximum(1, np.round(trips.length_m / compiled.spacing_m))
     vehicle[:, k.DRIVER] = np.round(1024 * pace)
+    counts = vehicle[:, k.DEPART] >= ticks(warmup_s)
+    vehicle[:, k.TRAITS] = k.pack(*(vehicle[:, x] for x in (k.DRIVER, k.SLOTS, k.LENGTH, k.IS_BUS)), counts)
     return k.TripArrays(
         vehicle=vehicle,
         route=pairs[inverse].astype(np.int32),
@@ -444,11 +446,26 @@ def constants(
 
 
 def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
-    """Working memory for runs of this size."""
+    """Working memory for runs of this size; the lanes' static columns stand in it already."""
+    n_row = compiled.n_lane + len(compiled.gate_of)
+    lane = _rows((n_row, k.N_LANE_STATE))
+    lane[:, : k.N_LANE] = -1
+    lane[: compiled.n_lane, : k.N_LANE] = compiled.arrays.lane
     return k.State(
         bucket=np.empty(n_ticks, np.int32),
-        lane=np.empty((compiled.n_lane + len(compiled.gate_of), k.N_LANE_STATE), np.int32),
-        veh=np.empty((n_veh, k.N_VEH_STATE), np.int32),
+        following=np.empty(n_row, np.int32),
+        count=np.empty(n_row, np.int32),
+        lane=lane,
+        veh=_rows((n_veh, k.N_VEH_STATE)),
+        moved=np.empty((n_veh, 2), np.int32),
         ring=np.empty(compiled.n_ring, np.int32),
-        signal=np.empty((sum(map(len, compiled.heads_of.values())), k.N_SIGNAL_STATE), np.int32),
+        signal=_rows((sum(map(len, compiled.heads_of.values())), k.N_SIGNAL_STATE)),
     )
+
+
+def _rows(shape: tuple[int, int]) -> NDArray[np.int32]:
+    """An empty table whose rows start with lines of the cache."""
+    line = 64 // np.dtype(np.int32).itemsize
+    raw = np.empty(shape[0] * shape[1] + line, np.int32)
+    start = -raw.ctypes.data // raw.itemsize % line
+    return raw[start : start + shape[0] * shape[1]].reshape(shape)

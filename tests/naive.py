@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from sim import _tables as k
@@ -167,7 +166,7 @@ class Simulation:
         self.dwell = trips.dwell.tolist()
         self.vehicles = [
             Vehicle(n, depart, step, link, bool(bus), length, slots, pace)
-            for n, (depart, step, link, bus, length, slots, pace) in enumerate(trips.vehicle.tolist())
+            for n, (depart, step, link, bus, length, slots, pace, _) in enumerate(trips.vehicle.tolist())
         ]
         self.calendar: dict[int, list[Lane]] = defaultdict(list)
         self.totals = dict.fromkeys(("delay", "stops", "blocked", "done", "entered", "gate_delay"), 0)
@@ -193,10 +192,13 @@ class Simulation:
             connection.foes = [
                 (self.lanes[foe[k.FOE_LANE]], self.connections[foe[k.FOE_CONN]], foe[k.FOE_CLEAR]) for foe in mine
             ]
-        starts, pairs = network.pair_start.tolist(), network.pair.tolist()
-        self.pairs = [
-            [(self.lanes[lane], self.connections[c] if c >= 0 else None, bool(bus)) for lane, c, bus in pairs[a:b]]
-            for a, b in pairwise(starts)
+        pairs = network.pair.tolist()
+        self.pairs = [  # by first row
+            [
+                (self.lanes[lane], self.connections[c] if c >= 0 else None, bool(bus))
+                for lane, c, bus, _ in pairs[a : a + row[k.PAIR_N]]
+            ]
+            for a, row in enumerate(pairs)
         ]
         self.gates: dict[int, Lane] = {}
 
