@@ -207,7 +207,7 @@ def _choose_lane(net, const, s, first, bus, slots, mask, now):
         if net.pair[q, c.PAIR_BUS] > bus:
             continue
         lane = net.pair[q, c.PAIR_LANE]
-        cost = s.count[lane]
+        cost = s.present[lane]
         if not (mask >> s.lane[lane, c.BIT]) & 1:
             cost += const[c.LANE_CHANGE]
         if _room_at(s, lane, slots) >= c.NEVER:
@@ -253,7 +253,7 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
     for place in range(slot, slot + slots):
         s.ring[s.lane[lane, c.RING] + place % storage] = c.NEVER
     s.lane[lane, c.SLOT] = slot + slots
-    s.count[lane] += 1
+    s.present[lane] += 1
     first = s.lane[lane, c.HEAD] < 0
     if first:
         s.lane[lane, c.HEAD] = veh
@@ -275,7 +275,7 @@ def _remove_head(s, lane, now):
 @njit(inline="always", **FAST)
 def _give_up_place(s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
-    s.count[lane] -= 1
+    s.present[lane] -= 1
     storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
     for place in range(slot, slot + min(_slots(s, veh), storage)):
         s.ring[s.lane[lane, c.RING] + place % storage] = now
@@ -304,7 +304,7 @@ def _stuck_behind(net, plan, trips, const, s, lane, now):
     """Lane beside this one whose head stands, and the row by which the vehicle behind it may use this lane; or −1s."""
     for side in range(c.LEFT, c.RIGHT + 1):
         other = s.lane[lane, side]
-        if other < 0 or s.count[other] < 2 or not _is_stuck(const, s, other, now):
+        if other < 0 or s.present[other] < 2 or not _is_stuck(const, s, other, now):
             continue
         veh = s.veh[s.lane[other, c.HEAD], c.NEXT]
         if s.veh[veh, c.ARRIVAL] > now or _slots(s, veh) > 1:
@@ -335,7 +335,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
         s.lane[lane, c.TAIL] = veh
     s.veh[veh, c.NEXT] = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = veh
-    s.count[lane] += 1
+    s.present[lane] += 1
     slot = s.lane[lane, c.SLOT]
     s.lane[lane, c.SLOT] = slot + 1
     s.ring[s.lane[lane, c.RING] + slot % s.lane[lane, c.STORAGE]] = c.NEVER
@@ -376,7 +376,7 @@ def _join_gate(net, trips, s, veh, now):
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
     s.veh[veh, c.MY_TRAITS] = trips.vehicle[veh, c.TRAITS]
-    s.count[gate] += 1
+    s.present[gate] += 1
     if s.lane[gate, c.HEAD] < 0:
         s.lane[gate, c.HEAD] = veh
         _push(s, gate, now)
@@ -405,7 +405,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
         out.totals[c.GATE_DELAY] += now - depart
     out.totals[c.ENTERED] += 1
     s.lane[gate, c.HEAD] = s.veh[veh, c.NEXT]
-    s.count[gate] -= 1
+    s.present[gate] -= 1
     s.lane[gate, c.BLOCKED_FROM] = -1
     s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
     following = s.lane[gate, c.HEAD]
@@ -455,7 +455,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     place = net.conn[conn, c.PLACE]
     inside = place == lane
     yields = net.conn[conn, c.FOE1] > net.conn[conn, c.FOE0] and (inside or s.lane[lane, c.LETTER] < c.PROTECTED)
-    stops_inside = place >= 0 and not inside and s.count[place] > 0
+    stops_inside = place >= 0 and not inside and s.present[place] > 0
     if yields and not stops_inside:
         # whoever goes on past the place comes to the conflict later
         extra = 0 if inside or place < 0 else s.lane[place, c.FREE] + const[c.REACTION]
@@ -468,7 +468,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         stops_inside = clear < c.NEVER
     s.lane[lane, c.YIELDING] = 0
     blocker = s.lane[lane, c.BLOCKER]
-    if blocker >= 0 and s.count[blocker] > 0 and place != blocker:
+    if blocker >= 0 and s.present[blocker] > 0 and place != blocker:
         _wait_for_room(s, lane, blocker, now)
         return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
@@ -552,7 +552,7 @@ def _reset(plan, s, out):
     out.n_log[0] = 0
     s.bucket[:] = -1
     for lane in range(s.lane.shape[0]):
-        s.count[lane] = 0
+        s.present[lane] = 0
         for field in range(c.N_LANE, c.N_LANE_STATE):
             s.lane[lane, field] = 0
         s.lane[lane, c.EVENT] = c.NEVER

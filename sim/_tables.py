@@ -102,7 +102,7 @@ class State(NamedTuple):
 
     bucket: Ints  # (T,) first lane with an event at that tick
     following: Ints  # (L + K,) next lane with an event at the same tick
-    count: Ints  # (L + K,) vehicles on the lane, or waiting at the gate
+    present: Ints  # (L + K,) vehicles on the lane, or waiting at the gate
     lane: Ints  # (L + K, N_LANE_STATE)
     veh: Ints  # (V, N_VEH_STATE)
     moved: Ints  # (V, 2)

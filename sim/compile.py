@@ -393,8 +393,13 @@ def compile_trips(
     vehicle[:, k.LENGTH] = np.round(trips.length_m * 10)
     vehicle[:, k.SLOTS] = np.maximum(1, np.round(trips.length_m / compiled.spacing_m))
     vehicle[:, k.DRIVER] = np.round(1024 * pace)
-    counts = vehicle[:, k.DEPART] >= ticks(warmup_s)
-    vehicle[:, k.TRAITS] = k.pack(*(vehicle[:, x] for x in (k.DRIVER, k.SLOTS, k.LENGTH, k.IS_BUS)), counts)
+    vehicle[:, k.TRAITS] = k.pack(
+        vehicle[:, k.DRIVER],
+        vehicle[:, k.SLOTS],
+        vehicle[:, k.LENGTH],
+        vehicle[:, k.IS_BUS],
+        (vehicle[:, k.DEPART] >= ticks(warmup_s)).astype(np.int32),
+    )
     return k.TripArrays(
         vehicle=vehicle,
         route=pairs[inverse].astype(np.int32),
@@ -454,7 +459,7 @@ def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
     return k.State(
         bucket=np.empty(n_ticks, np.int32),
         following=np.empty(n_row, np.int32),
-        count=np.empty(n_row, np.int32),
+        present=np.empty(n_row, np.int32),
         lane=lane,
         veh=_rows((n_veh, k.N_VEH_STATE)),
         moved=np.empty((n_veh, 2), np.int32),
