@@ -76,7 +76,8 @@ def from_rings(
             f"actuated controller {controller.id!r}",
             [f"there is no phase {name!r}; it has {', '.join(sorted(names))}" for name in odd],
         )
-    protected = {m for group in groups for ring in group.rings for phase in ring for m in phase.movements}
+    named = {m for group in groups for ring in group.rings for phase in ring for m in phase.movements}
+    protected = {head.index for head in controller.heads if named & set(head.movement_ids)}
     out, begin_s = [], 0.0
     for group in groups:
         rings = []
@@ -110,7 +111,7 @@ def _from_phase(
     controller: Controller,
     matrix: ClearanceMatrix,
     actuation: Actuation,
-    protected: set[str],
+    protected: set[int],
 ) -> ActuatedPhase:
     change_s = phase.yellow_s + phase.red_clearance_s
     served = [(head, letter) for head in controller.heads if (letter := _letter(head, phase)) is not None]
@@ -124,11 +125,12 @@ def _from_phase(
         else:
             yellow_s = min(change_s, max(phase.yellow_s, float(matrix.yellow_s[head.index])))
             heads.append(HeadTiming(head.index, letter, yellow_s))
-    seen = [h for h, letter in served if letter == "G" or not protected & set(h.movement_ids)]
+    letters = {head.index: letter for head, letter in served}
+    lanes = watched_lanes(network, controller, letters, protected) or _served_lanes(network, served)
     return ActuatedPhase(
         name=phase.name,
         heads=tuple(heads),
-        detectors=detectors_of(network, seen, actuation.detector_gap_s, stop_line=actuation.stop_line),
+        detectors=detectors_at(network, lanes, actuation.detector_gap_s, stop_line=actuation.stop_line),
         min_green_s=least_s,
         max_green_s=max(phase.max_green_s, least_s),
         gap_s=actuation.gap_s,
@@ -140,19 +142,39 @@ def _from_phase(
     )
 
 
+def _served_lanes(network: RoadNetwork, served: Sequence[tuple[SignalHead, str]]) -> list[tuple[str, int]]:
+    """All lanes with a way that a phase serves, shared or not."""
+    ways = [network.connections[i] for head, _ in served for i in head.connections]
+    return list(dict.fromkeys((way.from_link, way.from_lane) for way in ways))
+
+
 def _letter(head: SignalHead, phase: Phase) -> str | None:
     if set(head.movement_ids) & set(phase.permitted):
         return "g"
     return "G" if set(head.movement_ids) & {*phase.movements} or set(head.crossing_ids) & {*phase.crossings} else None
 
 
-def detectors_of(
-    network: RoadNetwork, heads: Sequence[SignalHead], gap_s: float, *, stop_line: bool
+def watched_lanes(
+    network: RoadNetwork, controller: Controller, letters: Mapping[int, str], protected: set[int]
+) -> list[tuple[str, int]]:
+    """Lanes that say whether a phase is still needed: all their ways are open in it, at least one protected.
+
+    A lane that also holds vehicles which the phase keeps waiting would hold the phase. Where no way is protected the
+    permitted ones count; `protected` are link indices that another phase protects: they wait for that one.
+    """
+    ways: dict[tuple[str, int], list[int]] = {}
+    for way in network.connections:
+        if way.controller_id == controller.id and way.link_index is not None and way.kind != "other":
+            ways.setdefault((way.from_link, way.from_lane), []).append(way.link_index)
+    free = [lane for lane, heads in ways.items() if all(h in letters for h in heads)]
+    strong = [lane for lane in free if any(letters[h] == "G" for h in ways[lane])]
+    return strong or [lane for lane in free if not protected.issuperset(ways[lane])]
+
+
+def detectors_at(
+    network: RoadNetwork, lanes: Sequence[tuple[str, int]], gap_s: float, *, stop_line: bool
 ) -> tuple[PhaseDetector, ...]:
-    """Detectors for every lane that the heads let go, `gap_s` before the stop line (at most the lane's begin)."""
-    lanes = dict.fromkeys(
-        (network.connections[i].from_link, network.connections[i].from_lane) for head in heads for i in head.connections
-    )
+    """Detectors `gap_s` before the stop line of every lane (at most at its begin), and at the stop line."""
     out = []
     for link_id, index in lanes:
         lane = network.links[link_id].lanes[index]
@@ -206,14 +228,12 @@ def from_intervals(
         fixed = least_s >= most_s
         changes = _between(program, n, steady[(k + 1) % len(steady)])
         heads = _heads_from(program, n, changes, where)
-        seen = [controller.heads[h.link_index] for h in heads if h.letter == "G"] or [
-            controller.heads[h.link_index] for h in heads
-        ]
+        lanes = watched_lanes(network, controller, {h.link_index: h.letter for h in heads}, set())
         phases.append(
             ActuatedPhase(
                 name=str(n),
                 heads=heads,
-                detectors=() if fixed else detectors_of(network, seen, detector_gap_s, stop_line=False),
+                detectors=() if fixed else detectors_at(network, lanes, detector_gap_s, stop_line=False),
                 min_green_s=least_s,
                 max_green_s=max(least_s, most_s),
                 gap_s=gap_s,

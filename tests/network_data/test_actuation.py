@@ -83,6 +83,7 @@ def test_detectors_of_phases():
     side = made.phases[2]
     assert {(d.link_id, d.lane) for d in side.detectors} == {("ni", 0), ("si", 0)}
     assert {round(d.distance_m, 2) for d in side.detectors} == {0.0, round(2 * 50 / 3.6, 2)}
+    assert {d.link_id for d in made.phases[1].detectors} == {"wi", "ei"}  # shared lanes, there are no others
     assert made.cycle_s is None
     assert made.reading == "actuated, free (minimum, gap, maximum)"
 
@@ -156,6 +157,17 @@ def test_stated_minima_and_maxima_make_a_phase_actuated():
     side = made.phases[3]
     assert (side.min_green_s, side.max_green_s, side.gap_s, side.recall) == (12, 50, 2.5, "minimum")
     assert {(d.link_id, round(d.distance_m, 1)) for d in side.detectors} == {("ni", 27.8), ("si", 27.8)}
+
+
+def test_lanes_shared_with_waiting_vehicles_hold_no_phase():
+    """The left turns' lanes also hold through vehicles, which have red then: SUMO's phase shows its minimum."""
+    field = program(FIELD, min_durations_s=(5.0,) * len(FIELD))
+
+    made = from_intervals(field, [40.0] * len(FIELD), NETWORK, CONTROLLER)
+
+    assert {d.link_id for d in made.phases[0].detectors} == {"wi", "ei"}
+    assert made.phases[2].detectors == ()
+    assert made.phases[2].recall == "minimum"
 
 
 def test_a_green_between_two_stages_is_refused():
