@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ class Trips:
 
     `route_link` indexes `links`. `kind` is 0 for cars, 1 for vehicles that may use bus lanes. `length_m` is the vehicle
     with its gap to the next; stops on the way (buses) are given as seconds to be added on a link, else `dwell_s` is
-    empty.
+    empty. Who is `standing` (nobody where it is empty) stands in its first link's queue already when it departs.
     """
 
     links: tuple[str, ...]
@@ -27,6 +27,7 @@ class Trips:
     length_m: NDArray[np.float64]  # (V,)
     dwell_s: NDArray[np.float64]  # (sum of route lengths,) or (0,)
     ids: tuple[str, ...] = ()
+    standing: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))  # (V,) or (0,)
 
     def __len__(self) -> int:
         return len(self.depart_s)

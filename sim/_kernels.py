@@ -51,6 +51,12 @@ def _counts(s, veh):
 
 
 @njit(inline="always", **FAST)
+def _stands(s, veh):
+    """Whether it stands in its first link's queue from the begin."""
+    return s.veh[veh, c.MY_TRAITS] >> 28 & 1
+
+
+@njit(inline="always", **FAST)
 def _push(s, lane, t):
     """Give a lane its event; beyond the end it is only noted."""
     s.lane[lane, c.EVENT] = t
@@ -392,7 +398,10 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     step, slots = s.veh[veh, c.STEP], _slots(s, veh)
     q = _choose_lane(net, const, s, trips.route[step], _is_bus(s, veh), slots, -1, now)
     target = net.pair[q, c.PAIR_LANE]
-    room = max(_room_at(s, target, slots), s.lane[target, c.GATE_FREE])
+    room = _room_at(s, target, slots)
+    stands = _stands(s, veh) and room < now
+    if not stands:
+        room = max(room, s.lane[target, c.GATE_FREE])
     if room >= c.NEVER:
         _wait_for_room(s, gate, target, now)
         return
@@ -400,28 +409,34 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
         _push(s, gate, room)
         return
     depart = trips.vehicle[veh, c.DEPART]
+    lost = 0 if stands else const[c.ENTRY_LOSS]
     if depart >= const[c.COUNT_FROM]:
-        out.totals[c.DELAY] += now - depart + const[c.ENTRY_LOSS]
+        out.totals[c.DELAY] += now - depart + lost
         out.totals[c.GATE_DELAY] += now - depart
     out.totals[c.ENTERED] += 1
     s.lane[gate, c.HEAD] = s.veh[veh, c.NEXT]
     s.present[gate] -= 1
     s.lane[gate, c.BLOCKED_FROM] = -1
-    s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
+    if not stands:
+        s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
     following = s.lane[gate, c.HEAD]
     if following >= 0:
         _push(s, gate, max(now, trips.vehicle[following, c.DEPART]))
     else:
         s.lane[gate, c.EVENT] = c.NEVER
-    enter = now + const[c.ENTRY_LOSS]
-    _append(net, plan, trips, const, s, out, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, True)
+    enter = now + lost
+    if stands:  # as if it had driven the link before
+        enter = now - (s.lane[target, c.FREE] * _driver(s, veh) >> 10)
+    _append(net, plan, trips, const, s, out, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, not stands)
 
 
 @njit(inline="always", **FAST)
 def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     """A head passes the stop line: when the lane is free again; returns what it loses beyond the line. [ticks]"""
     lost = 0
-    headway = const[c.REACTION] + (_length(s, veh) * net.conn[conn, c.PACE] + 500) // 1000
+    exact = 1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE] + s.lane[lane, c.CARRY]
+    headway = exact // 1000
+    s.lane[lane, c.CARRY] = exact - 1000 * headway
     if yields and not stops_inside:
         headway = max(const[c.FOLLOW_UP], headway)
     elif net.conn[conn, c.SIGNAL] >= 0 and now > s.veh[veh, c.ARRIVAL] + 5:
@@ -566,6 +581,7 @@ def _reset(plan, s, out):
         s.lane[lane, c.GREEN_FROM] = -c.NEVER
         s.lane[lane, c.WAITER] = -1
         s.lane[lane, c.BLOCKED_FROM] = -1
+        s.lane[lane, c.CARRY] = 500
     for signal in range(plan.signal.shape[0]):
         first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
         s.signal[signal, c.FIRST] = first

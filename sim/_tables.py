@@ -34,15 +34,15 @@ N_SIGNAL = 4
 GREEN0, GREEN1, YELLOW, MODE, FRESH = range(5)
 STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
-DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER, TRAITS = range(8)
-N_VEHICLE = 8
+DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
+N_VEHICLE = 9
 # lanes (changing), in one row behind the static columns: pending event; end and mode of the green it lies in; head
 # waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles left; places
 # taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made place for one
-# from the lane beside it; when the head arrived
+# from the lane beside it; when the head arrived; what headways were too long or short by rounding [1/1000 tick]
 EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_LANE, N_LANE + 8)
 LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_LANE + 8, N_LANE + 13)
-WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME = range(N_LANE + 13, N_LANE + 19)
+WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY = range(N_LANE + 13, N_LANE + 20)
 N_LANE_STATE = 32  # a row is two lines of the cache
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
 # step; its first place in the ring; its traits. A row is half a line of the cache
@@ -110,14 +110,15 @@ class State(NamedTuple):
     signal: Ints  # (S, N_SIGNAL_STATE)
 
 
-def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints) -> Ints:
-    """Traits of vehicles in one number each: pace (11 bits), places (5), length (10), bus, whether its delay counts."""
+def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints, standing: Ints) -> Ints:
+    """Traits of vehicles in a number each: pace (11 bits), places (5), length (10), bus, whether it counts, stands."""
     return np.asarray(
         np.clip(driver, 1, 2047)
         | np.clip(slots, 1, 31) << 11
         | np.clip(length_dm, 1, 1023) << 16
         | bus << 26
-        | counts << 27,
+        | counts << 27
+        | standing << 28,
         np.int32,
     )
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.errors import DemandError, PlanError
+from network_data.errors import DemandError, NetworkError, PlanError
 from network_data.network import Connection, RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
@@ -111,7 +111,11 @@ def critical_gap_s(connection: Connection, parameters: SimParameters) -> float:
 
 
 def compile_network(
-    network: RoadNetwork, parameters: SimParameters, *, spacing_m: float | None = None
+    network: RoadNetwork,
+    parameters: SimParameters,
+    *,
+    spacing_m: float | None = None,
+    saturation_vph: Mapping[tuple[str, int], float] | None = None,
 ) -> CompiledNetwork:
     """Lay the network out for the kernel.
 
@@ -119,7 +123,16 @@ def compile_network(
     ----------
     spacing_m : float, optional
         Vehicle length and gap that lanes' storage is counted in. [m] Default: the parameters' own.
+    saturation_vph : mapping, optional
+        (link, lane index) → saturation flow of the lane, counted in the field or by the factors of a manual. [veh/h]
+        Lanes that are not named discharge as their vehicles' length and the speeds of network and turn let them.
+
+    Raises
+    ------
+    NetworkError
+        Saturation flows of lanes that are not there, or out of range.
     """
+    saturation = _saturation(network, parameters, saturation_vph or {})
     spacing = spacing_m if spacing_m is not None else parameters.spacing_m
     lane_of: dict[tuple[str, int], int] = {}
     lane_link: list[str] = []
@@ -149,6 +162,9 @@ def compile_network(
     for c in network.connections:
         lane = network.links[c.from_link].lanes[c.from_lane]
         row = _conn_row(c, lane.speed_mps, parameters)
+        if (c.from_link, c.from_lane) in saturation:
+            headway_s = 3600 / saturation[c.from_link, c.from_lane]
+            row[k.PACE] = max(0, round(100 * TICKS * (headway_s - parameters.reaction_headway_s) / spacing))
         if c.controller_id is not None and c.link_index is not None:
             row[k.SIGNAL] = signal_of[c.controller_id, c.link_index]
         if c.wait_m > 0 and c.yields_to:
@@ -189,6 +205,24 @@ def _room_before_m(network: RoadNetwork) -> dict[tuple[str, int], float]:
         key = c.to_link, c.to_lane
         room[key] = min(room.get(key, math.inf), 0.0 if c.conflicts else c.length_m)
     return room
+
+
+def _saturation(
+    network: RoadNetwork, parameters: SimParameters, saturation_vph: Mapping[tuple[str, int], float]
+) -> Mapping[tuple[str, int], float]:
+    most_vph = 3600 / parameters.reaction_headway_s
+    faults = []
+    for (link, index), flow_vph in saturation_vph.items():
+        if link not in network.links or not 0 <= index < len(network.links[link].lanes):
+            faults.append(f"saturation flow of lane {index} of link {link!r}: there is no such lane; correct its name")
+        elif not 0 < flow_vph <= most_vph:  # this way round so that NaN fails too
+            faults.append(
+                f"saturation flow of lane {index} of link {link!r} is {flow_vph} veh/h; needs to be above 0 and at "
+                f"most {most_vph:.0f} (headways are at least the reaction time)"
+            )
+    if faults:
+        raise NetworkError("saturation flows", faults)
+    return saturation_vph
 
 
 def _waiting_place(
@@ -393,12 +427,14 @@ def compile_trips(
     vehicle[:, k.LENGTH] = np.round(trips.length_m * 10)
     vehicle[:, k.SLOTS] = np.maximum(1, np.round(trips.length_m / compiled.spacing_m))
     vehicle[:, k.DRIVER] = np.round(1024 * pace)
+    vehicle[:, k.STANDING] = trips.standing if len(trips.standing) else 0
     vehicle[:, k.TRAITS] = k.pack(
         vehicle[:, k.DRIVER],
         vehicle[:, k.SLOTS],
         vehicle[:, k.LENGTH],
         vehicle[:, k.IS_BUS],
         (vehicle[:, k.DEPART] >= ticks(warmup_s)).astype(np.int32),
+        vehicle[:, k.STANDING],
     )
     return k.TripArrays(
         vehicle=vehicle,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -72,6 +72,8 @@ class Simulator:
         Of drivers' desired speeds.
     workers : int
         Threads; results do not depend on it.
+    saturation_vph : mapping, optional
+        (link, lane index) → saturation flow from the field or a manual (`sim.saturation`). [veh/h]
     """
 
     def __init__(
@@ -85,10 +87,13 @@ class Simulator:
         seed: int = 0,
         workers: int = 1,
         parameters: SimParameters = STREET,
+        saturation_vph: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
         spacings = [mean_spacing_m(trips) for trips in realizations if len(trips)]
         spacing = float(np.mean(spacings)) if spacings else parameters.spacing_m
-        self.compiled: CompiledNetwork = compile_network(network, parameters, spacing_m=spacing)
+        self.compiled: CompiledNetwork = compile_network(
+            network, parameters, spacing_m=spacing, saturation_vph=saturation_vph
+        )
         self.begin_s, self.end_s, self.warmup_s = begin_s, end_s, warmup_s
         self._constants = constants(parameters, spacing_m=spacing, length_s=end_s - begin_s, warmup_s=warmup_s)
         self._trips = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from network_data.demand import Demand
+from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.trips import Trips
 
@@ -97,6 +99,70 @@ def draw_trips(
         kind=np.zeros(len(departs), np.int8),
         length_m=np.full(len(departs), spacing_m),
         dwell_s=np.empty(0),
+    )
+
+
+def with_queues(
+    network: RoadNetwork,
+    demand: Demand,
+    trips: Trips,
+    queues_veh: Mapping[tuple[str, str], int],
+    *,
+    at_s: float,
+    seed: int,
+    spacing_m: float = 6.5,
+) -> Trips:
+    """Trips with vehicles that stand in queues already when the simulation begins; they go on by the turning shares.
+
+    Parameters
+    ----------
+    queues_veh : mapping
+        (link, link they turn to) → vehicles standing there. [veh]
+    at_s : float
+        When the simulation begins, its warm-up included. [s]
+
+    Raises
+    ------
+    DemandError
+        Turns that are not in the network, and numbers below 0; all of them together.
+    """
+    faults = [
+        f"queue of {n} vehicles from link {a!r} to {b!r}: " + ("needs to be 0 or more" if n < 0 else "no such turn")
+        for (a, b), n in queues_veh.items()
+        if n < 0 or b not in network.outgoing.get(a, ())
+    ]
+    if faults:
+        raise DemandError("queues", faults)
+    rng = np.random.default_rng(seed)
+    at = {link: i for i, link in enumerate(trips.links)}
+    index = {link: i for i, link in enumerate(network.links)}
+    choice_start, choice_to, cumulative = _shares(network, demand, index)
+    time_s = np.array([link.length_m / link.speed_mps for link in network.links.values()])
+    names = tuple(network.links)
+    missing = tuple(link for link in names if link not in at)
+    at |= {link: len(trips.links) + n for n, link in enumerate(missing)}
+    routes, out = [], np.empty(MAX_STEPS, np.int64)
+    for (here, there), n_veh in queues_veh.items():
+        for _ in range(n_veh):
+            n = _walk(
+                index[there], at_s, time_s, choice_start, choice_to, cumulative, demand.begin_s, demand.end_s,
+                rng.random(MAX_STEPS), out,
+            )  # fmt: skip
+            routes.append(np.array([at[here], *(at[names[i]] for i in out[:n])], np.int32))
+    n_veh = len(routes)
+    lengths = [len(route) for route in routes]
+    return Trips(
+        links=(*trips.links, *missing),
+        depart_s=np.concatenate([np.full(n_veh, at_s), trips.depart_s]),
+        route_start=np.concatenate([np.cumsum([0, *lengths])[:-1], sum(lengths) + trips.route_start]),
+        route_link=np.concatenate([*routes, trips.route_link]).astype(np.int32),
+        kind=np.concatenate([np.zeros(n_veh, np.int8), trips.kind]),
+        length_m=np.concatenate([np.full(n_veh, spacing_m), trips.length_m]),
+        dwell_s=np.concatenate([np.zeros(sum(lengths)), trips.dwell_s]) if len(trips.dwell_s) else trips.dwell_s,
+        ids=(*(f"queue{n}" for n in range(n_veh)), *trips.ids) if trips.ids else (),
+        standing=np.concatenate([np.ones(n_veh, np.bool_), trips.standing])
+        if len(trips.standing)
+        else np.arange(n_veh + len(trips)) < n_veh,
     )
 
 

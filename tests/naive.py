@@ -35,6 +35,7 @@ class Vehicle:
     length_dm: int
     slots: int
     pace: int
+    standing: bool
     enter: int = 0
     arrival: int = 0
     conn: Connection | None = None
@@ -58,6 +59,7 @@ class Lane:
     blocker: Lane | None = None
     beside: list[Lane] = field(default_factory=list)  # left, right
     zipped: bool = False
+    carry: int = 500
     is_gate: bool = False
     queue: list[Vehicle] = field(default_factory=list)
     left_at: list[int | None] = field(default_factory=list)  # per place ever taken: when it was left
@@ -165,8 +167,8 @@ class Simulation:
         self.route = trips.route.tolist()
         self.dwell = trips.dwell.tolist()
         self.vehicles = [
-            Vehicle(n, depart, step, link, bool(bus), length, slots, pace)
-            for n, (depart, step, link, bus, length, slots, pace, _) in enumerate(trips.vehicle.tolist())
+            Vehicle(n, depart, step, link, bool(bus), length, slots, pace, bool(standing))
+            for n, (depart, step, link, bus, length, slots, pace, standing, _) in enumerate(trips.vehicle.tolist())
         ]
         self.calendar: dict[int, list[Lane]] = defaultdict(list)
         self.totals = dict.fromkeys(("delay", "stops", "blocked", "done", "entered", "gate_delay"), 0)
@@ -266,23 +268,29 @@ class Simulation:
     def _leave_gate(self, gate: Lane, now: int) -> None:
         vehicle = gate.head
         target, conn = self._choose(vehicle, vehicle.step, None, now)
-        room = max(target.room_from(vehicle.slots), target.gate_free)
+        room = target.room_from(vehicle.slots)
+        stands = vehicle.standing and room < now
+        if not stands:
+            room = max(room, target.gate_free)
         if room >= NEVER:
             self._wait_for(gate, target, now)
             return
         if room > now:
             self._enter(gate, room)
             return
+        lost = 0 if stands else self.const["entry_loss"]
         if vehicle.depart >= self.const["count_from"]:
-            self.totals["delay"] += now - vehicle.depart + self.const["entry_loss"]
+            self.totals["delay"] += now - vehicle.depart + lost
             self.totals["gate_delay"] += now - vehicle.depart
         self.totals["entered"] += 1
         gate.queue.pop(0)
-        target.gate_free = now + self.const["entry_headway"]
+        if not stands:
+            target.gate_free = now + self.const["entry_headway"]
         gate.event = NEVER
         if gate.queue:
             self._enter(gate, max(now, gate.head.depart))
-        self._put(vehicle, target, conn, now, now + self.const["entry_loss"], dwells=True)
+        enter = now - target.free * vehicle.pace // 1024 if stands else now + lost
+        self._put(vehicle, target, conn, now, enter, dwells=not stands)
 
     def _try_turn(self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int) -> None:
         inside = conn.place is lane
@@ -331,7 +339,8 @@ class Simulation:
             self.totals["blocked"] += max(0, now - max(lane.blocked_from, self.const["count_from"]))
             lane.blocked_from = None
         lost = 0
-        headway = self.const["reaction"] + (vehicle.length_dm * conn.pace + 500) // 1000
+        exact = 1000 * self.const["reaction"] + vehicle.length_dm * conn.pace + lane.carry
+        headway, lane.carry = divmod(exact, 1000)
         if yields and not waits_inside:
             headway = max(self.const["follow_up"], headway)
         elif conn.signal is not None and now > vehicle.arrival + 5:

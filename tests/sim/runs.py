@@ -95,10 +95,11 @@ def run(
     parameters: SimParameters = STREET,
     spacing_m: float = SPACING_M,
     seed: int = 0,
+    saturation_vph: dict[tuple[str, int], float] | None = None,
 ) -> Run:
     """Simulate and check all invariants."""
     plan = plan if plan is not None else field_plan(network)
-    compiled = compile_network(network, parameters, spacing_m=spacing_m)
+    compiled = compile_network(network, parameters, spacing_m=spacing_m, saturation_vph=saturation_vph)
     arrays = compile_plan(compiled, plan, begin_s=begin_s - warmup_s)
     table = compile_trips(compiled, vehicles, begin_s=begin_s, seed=seed, warmup_s=warmup_s)
     const = constants(parameters, spacing_m=spacing_m, length_s=length_s, warmup_s=warmup_s)
@@ -177,6 +178,8 @@ def joining(done: Run) -> dict[tuple[int, int, int], int]:
     out, last = {}, {}
     for row in done.log:
         entry = row.enter - int(done.const[k.ENTRY_LOSS])
+        if done.trips.vehicle[row.veh, k.STANDING]:
+            entry = row.enter  # as if it had driven the link: it took its place at the begin
         out[row.veh, row.lane, row.step] = last.get(row.veh, entry)
         last[row.veh] = row.leave
     return out
