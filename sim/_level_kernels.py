@@ -124,14 +124,12 @@ def fill_levels(
 
 
 @njit(cache=True, nogil=True)
-def place_levels(level, shift, first_row, n_slot, plan, out):
+def place_levels(level, shift, first, plan, out):
     """Write one controller's levels (rows, C) as one plan's column; second t of it comes at (t + shift) mod C."""
     n_row, n = level.shape
-    for r in range(n_row):
-        base = (first_row + r) * n_slot
-        at = shift
-        for t in range(n):
-            out[base + at, plan] = level[r, t]
-            at += 1
-            if at == n:
-                at = 0
+    at = shift
+    for t in range(n):
+        base = first + at * n_row
+        for r in range(n_row):
+            out[base + r, plan] = level[r, t]
+        at = at + 1 if at + 1 < n else 0

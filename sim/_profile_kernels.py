@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sim._rows import least, load, most, splat, store, where_above
+from sim._rows import gaps_left, least, load, most, splat, store, where_above
 
 U = np.uint64
 ONE, ZERO = U(1), U(0)
@@ -24,9 +24,9 @@ FAST = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 # is the first to feed its link
 MV = U(8)
 TARGET, ROW, FOE0, FOE1, WATCHED, FIRST = map(U, range(6))
-# coefficients of movements: vehicles per second and level, free and giving way; gaps; share of those that go on
-MV_F = U(8)
-FREE, GIVING, PACE0, PACE1, PACE2, PACE3, SHARE = map(U, range(7))
+# coefficients of movements: vehicles per second and level, free and giving way; decay with what comes against it; share of those that go on
+MV_F = U(4)
+FREE, GIVING, GAP, SHARE = map(U, range(4))
 # results of movements: mean queue of the cyclic polygon, capacity, arrivals, per second of the cycle
 RESULT = U(3)
 QUEUE, CAPACITY, ARRIVALS = map(U, range(3))
@@ -38,6 +38,7 @@ class Layout(NamedTuple):
     node_in: np.ndarray  # (N + 1,) uint32, links that lead to each node
     link_mv: np.ndarray  # (K + 1,) uint32, movements of each link
     clock: np.ndarray  # (K, 2) int64: clock at the end of each link, and of what feeds it
+    level_clock: np.ndarray  # (K,) int64: clock that its levels stand under: the same, or that of no signal
     lag_s: np.ndarray  # (K,) int64, until a platoon's head arrives
     smoothing: np.ndarray  # (K,) float32, Robertson's F; 1 keeps platoons as they are
     entry_vps: np.ndarray  # (K,) float32, entering there from outside, evenly
@@ -102,23 +103,20 @@ def _copy_shifted(inflow, k, n_slot, lag, n, came):
 
 
 @njit(inline="always", **FAST)
-def _capacities(move, move_f, foe, level, passed, m, n_slot, n, cycle_row, capacity):
+def _capacities(move, move_f, foe, level, first_row, stride, passed, m, n_slot, n, cycle_row, capacity):
     """What a movement can serve each second; returns the sum."""
     record, f = m * MV, m * MV_F
-    row = U(move[record + ROW]) * n_slot
+    row = first_row + U(move[record + ROW])
     gives = move[record + FOE0] < move[record + FOE1]
-    total, zero, one = splat(np.float32(0)), splat(np.float32(0)), splat(np.float32(1))
+    total, zero = splat(np.float32(0)), splat(np.float32(0))
     for i in range(n):
         t = U(i)
-        c = load(level, row + t) * move_f[f + FREE]
+        c = load(level, row + t * stride) * move_f[f + FREE]
         if gives:
             against = zero
             for e in range(U(move[record + FOE0]), U(move[record + FOE1])):
                 against += load(passed, U(foe[e]) * n_slot + t)
-            pace = against * move_f[f + PACE3] + splat(move_f[f + PACE2])
-            pace = pace * against + splat(move_f[f + PACE1])
-            pace = pace * against + splat(move_f[f + PACE0])
-            c += load(level, row + n_slot + t) * move_f[f + GIVING] * least(one / pace, one)
+            c += load(level, row + t * stride + ONE) * move_f[f + GIVING] * gaps_left(against * move_f[f + GAP])
         c = where_above(cycle_row, splat(np.float32(i)), c, zero)
         store(capacity, t, c)
         total += c
@@ -160,11 +158,15 @@ def _serve(move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slo
 
 
 @njit(inline="always", **FAST)
-def _link(layout, state, level, n_slot, cycle, alike, work, k):
+def _link(layout, state, levels, n_slot, alike, work, k):
     """Arrivals at one stop line, and what its movements make of them."""
-    _, link_mv, clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
+    _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
     inflow, passed, result = state
+    level, cycle, first, strides = levels
     came, arrivals, capacity, tail, cycles = work
+    stands_under = level_clock[k]
+    first_row = U(first[stands_under])
+    stride = U(strides[stands_under]) if stands_under + 1 < len(first) else ZERO
     own, feeder = clock[k, 0], clock[k, 1]
     n = 0
     for p in range(cycles.shape[1]):
@@ -185,40 +187,44 @@ def _link(layout, state, level, n_slot, cycle, alike, work, k):
         store(arrivals, U(i), x)
         came_sum += x
     for m in range(U(link_mv[k]), U(link_mv[k + ONE])):
-        capacity_sum = _capacities(move, move_f, foe, level, passed, m, n_slot, n, cycle_row, capacity)
+        capacity_sum = _capacities(
+            move, move_f, foe, level, first_row, stride, passed, m, n_slot, n, cycle_row, capacity
+        )
         _serve(
             move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed, result
         )  # fmt: skip
 
 
 @njit(**FAST)
-def sweep(layout, state, level, n_slot, cycle, alike, work):
+def sweep(layout, state, levels, n_slot, alike, work):
     """Walk all nodes once; what a node feeds is read by those that come later in the same sweep.
 
-    level (rows × n_slot, P) uint8 and cycle (clocks, P) int64: see `filter_levels.Levels`; `alike` (clocks,) tells
-    where all plans have one cycle. work: came, arrivals, capacity (n_slot, P), tail and cycles (1, P).
+    levels: see `filter_levels.Levels`; n_slot: of profiles, the longest cycle; alike (clocks,): whether all plans have
+    one cycle. work: came, arrivals, capacity (n_slot, P), tail and cycles (1, P).
     """
     node_in, link_mv = layout[0], layout[1]
     for node in range(len(node_in) - 1):
         for k in range(U(node_in[node]), U(node_in[node + 1])):
             if link_mv[k] < link_mv[k + ONE]:
-                _link(layout, state, level, n_slot, cycle, alike, work, k)
+                _link(layout, state, levels, n_slot, alike, work, k)
 
 
 @njit(**FAST)
-def link_tables(layout, state, level, n_slot, cycle, links, work, tables):
+def link_tables(layout, state, levels, n_slot, links, work, tables):
     """Total mean queue before each of some links' stop lines, for every shift of what comes; fills tables (L, C).
 
     All plans of the state are one and the same, with a cycle of C seconds everywhere on both ends of these links. Entry
     s of a table holds for arrivals s seconds earlier. The state is left as it is, but for results and what feeds on.
     """
-    _, link_mv, clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
+    _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
     inflow, passed, result = state
+    level, cycle, starts, strides = levels
     came, arrivals, capacity, tail, cycles, shifted, nowhere = work
     width = came.shape[1]
     for i in range(len(links)):
         k = U(links[i])
         n = cycle[clock[k, 0], 0]
+        first_row, stride = U(starts[level_clock[k]]), U(strides[level_clock[k]])
         for p in range(width):
             cycles[0, p] = np.float32(n)
             tail[0, p] = (np.float32(1) - smoothing[k]) ** np.float32(n)
@@ -234,7 +240,9 @@ def link_tables(layout, state, level, n_slot, cycle, links, work, tables):
                 came_sum += load(shifted, U(t))
             total = splat(np.float32(0))
             for m in range(U(link_mv[k]), U(link_mv[k + ONE])):
-                capacity_sum = _capacities(move, move_f, foe, level, passed, m, n_slot, n, cycle_row, capacity)
+                capacity_sum = _capacities(
+                    move, move_f, foe, level, first_row, stride, passed, m, n_slot, n, cycle_row, capacity
+                )
                 _serve(
                     nowhere, move_f, m, shifted, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed,
                     result,

@@ -82,6 +82,19 @@ def where_above(a: Any, b: Any, yes: Any, no: Any) -> Any:
     return np.where(a > b, yes, no)
 
 
+def any_above(a: Any, b: Any) -> Any:
+    """Whether a > b for any plan."""
+    return bool((a > b).any())
+
+
+def gaps_left(pressure: Any) -> Any:
+    """(1 − pressure)^16, 0 from pressure 1 on: which part of its flow a stream keeps that gives way to others."""
+    x = np.maximum(np.float32(1) - pressure, np.float32(0))
+    for _ in range(4):
+        x = x * x
+    return x
+
+
 def whole(a: Any) -> Any:
     """Cut off what is behind the point; a in (−2^31, 2^31)."""
     return np.trunc(a)
@@ -175,6 +188,15 @@ def _where_above(typing: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:  # noqa
     return ROW(ROW, ROW, ROW, ROW), build
 
 
+@intrinsic
+def _any_above(typing: Any, a: Any, b: Any) -> Any:  # noqa: ARG001
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        bits = builder.bitcast(builder.fcmp_ordered(">", arguments[0], arguments[1]), ir.IntType(WIDTH))
+        return builder.icmp_unsigned("!=", bits, ir.Constant(ir.IntType(WIDTH), 0))
+
+    return types.boolean(ROW, ROW), build
+
+
 @overload(load, inline="always")
 def _load_compiled(array, row):  # noqa: ARG001
     return lambda array, row: _load(array, row)
@@ -203,6 +225,24 @@ def _most_compiled(a, b):  # noqa: ARG001
 @overload(whole)
 def _whole_compiled(a):  # noqa: ARG001
     return lambda a: _whole(a)
+
+
+@overload(any_above)
+def _any_above_compiled(a, b):  # noqa: ARG001
+    return lambda a, b: _any_above(a, b)
+
+
+@overload(gaps_left)
+def _gaps_left_compiled(pressure):  # noqa: ARG001
+    def compiled(pressure):
+        zero, one = _splat(np.float32(0)), _splat(np.float32(1))
+        x = _most(_sub(one, pressure), zero)
+        x = _mul(x, x)
+        x = _mul(x, x)
+        x = _mul(x, x)
+        return _mul(x, x)
+
+    return compiled
 
 
 @overload(where_above)

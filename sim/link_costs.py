@@ -94,7 +94,6 @@ def _tables(profile: Profile, levels: Levels, state: c.State, chosen: NDArray[np
     tables = np.empty((len(chosen), n), np.float32)
     work = (row_zeros(n), row_zeros(n), row_zeros(n), row_zeros(1), row_zeros(1), row_zeros(n), move.ravel())
     c.link_tables(
-        profile.layout.arrays, c.State(inflow, state.passed, state.result), levels.level, np.uint64(n), levels.cycle_s,
-        chosen, work, tables,
+        profile.layout.arrays, c.State(inflow, state.passed, state.result), levels, np.uint64(n), chosen, work, tables,
     )  # fmt: skip
     return tables.astype(np.float64)

@@ -129,26 +129,27 @@ def profile_layout(
     from_link = order.link_rank[net.mv_link[movement]]
     onward = share[movement] / np.maximum(1e-9, 1 - end_share[from_link])
     foe_start, foe, watched = foe_rows(net, order)
-    row = levels.row[movement]
-    give = np.minimum(row + 1, levels.n_row - 1)
     lag_s, factor = dispersion.of(_travel_s(net, flow_vps))
     records = np.zeros((len(movement), int(c.MV)), np.uint32)
-    records[:, int(c.TARGET)], records[:, int(c.ROW)] = order.mv_target, row
+    records[:, int(c.TARGET)], records[:, int(c.ROW)] = order.mv_target, levels.row[movement]
     records[:, int(c.FOE0)], records[:, int(c.FOE1)] = foe_start[:-1], foe_start[1:]
     records[:, int(c.WATCHED)] = np.where(watched >= 0, watched, c.NONE)
     records[np.unique(order.mv_target, return_index=True)[1], int(c.FIRST)] = 1
     values = np.zeros((len(movement), int(c.MV_F)), np.float32)
-    values[:, int(c.FREE)], values[:, int(c.GIVING)] = levels.most_vps[row] / FULL, levels.most_vps[give] / FULL
-    values[:, int(c.PACE0) : int(c.PACE3) + 1] = levels.pace[movement]
+    values[:, int(c.FREE)] = levels.most_vps[movement] / FULL
+    values[:, int(c.GIVING)] = levels.most_vps[movement] * levels.giving[movement] / FULL
+    values[:, int(c.GAP)] = levels.gap_s
     values[:, int(c.SHARE)] = np.minimum(1.0, onward)
     node_clock = _node_clocks(net)
-    clock = np.stack([node_clock[net.to_node[link]], node_clock[net.from_node[link]]], axis=1)
+    own = np.where(order.clock < len(net.controllers), order.clock, node_clock[net.to_node[link]])
+    clock = np.stack([own, node_clock[net.from_node[link]]], axis=1)
     entry = flows.mean_entry_vps()[link]
     inflow = np.bincount(order.mv_target, weights=flow_vps[movement], minlength=len(link))
     arrays = c.Layout(
         node_in=order.node_in.astype(np.uint32),
         link_mv=order.link_mv.astype(np.uint32),
         clock=clock,
+        level_clock=order.clock,
         lag_s=np.round(lag_s[link]).astype(np.int64),
         smoothing=factor[link].astype(np.float32),
         entry_vps=entry.astype(np.float32),
@@ -346,7 +347,7 @@ class Profile:
             passed=row_zeros(layout.n_watched * n + 1),
             result=row_zeros(len(layout.order.movement) * int(c.RESULT)),
         )
-        alike = (levels.cycle_s == levels.cycle_s[:, :1]).all(axis=1)
+        alike = levels.alike
         if near is not None and alike.all() and (near.cycle_s == levels.cycle_s[:, 0]).all():
             state.inflow[:] = near.inflow[:, None]
             state.passed[:] = near.passed[:, None]
@@ -355,7 +356,7 @@ class Profile:
         work = (row_zeros(n), row_zeros(n), row_zeros(n), row_zeros(1), row_zeros(1))
         before = np.zeros(WIDTH)
         for done in range(1, max_sweeps + 1):
-            c.sweep(layout.arrays, state, levels.level, np.uint64(n), levels.cycle_s, alike, work)
+            c.sweep(layout.arrays, state, levels, np.uint64(n), alike, work)
             total = state.result[int(c.QUEUE) :: int(c.RESULT)].sum(axis=0, dtype=np.float64)
             if done > 1 and (np.abs(total - before) <= SETTLED * np.maximum(total, 1e-9)).all():
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,13 +25,12 @@ from sim.filter_inputs import (
     movement_flows_vps,
 )
 from sim.filter_levels import Levels, LevelTables, level_tables
-from sim.filter_order import INT, Order, foe_rows, walking_order
+from sim.filter_order import INT, Order, walking_order
 from sim.parameters import STREET, SimParameters
 
-BLOCKS = (16, 12, 8, 6, 4, 3, 2, 1)
-"""Steps per time block that are tried, longest first."""
-CLUSTER_ROWS = 4000
-"""Movements that one cluster may have: their state stays in the second cache."""
+BLOCK = int(w.BLOCK)
+ENTRY_HEADWAY = 0.8
+"""Of the reaction time, what is left between vehicles that enter a link. [-]"""
 INDEX = NDArray[np.uint32]
 
 
@@ -44,9 +44,7 @@ class WaveLayout:
     movement: NDArray[np.int64]  # (M,) kernel movement → movement
     gates: NDArray[np.int64]  # (gates,) kernel links where vehicles enter
     storage: NDArray[np.float32]  # (K,) [grains]
-    block: int
     n_ring: tuple[int, int]
-    n_watched: int
     most_of_node: tuple[int, ...]  # movements, slots, links
 
 
@@ -65,38 +63,34 @@ def _lags(net: FilterNetwork, flows: FLOAT) -> tuple[NDArray[np.int64], NDArray[
     return free, wave
 
 
-def _clusters(net: FilterNetwork, lag: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
-    """Cluster of each node, and the steps of a time block: nodes joined by a link shorter than a block stand together.
+def _clusters(net: FilterNetwork, lag: INT, back: INT, sink: NDArray[np.bool_]) -> tuple[INT, INT]:
+    """Cluster of each node, in an order in which they can be walked block by block, and the steps each may do at once.
 
-    The longest block whose largest cluster still fits the cache.
+    What enters a link is read where it ends a travel time later, what leaves it where it begins a wave's time later.
+    Where the first is shorter than a block, the node before has to go first; where the second is, too, or where the
+    street has both directions, they have to take turns more often.
     """
-    movements = np.bincount(net.to_node[net.mv_link], minlength=net.n_node)
-    for block in BLOCKS:
-        parent = np.arange(net.n_node)
-
-        def root(node: int, parent: NDArray[np.int64] = parent) -> int:
-            while parent[node] != node:
-                parent[node] = parent[parent[node]]
-                node = int(parent[node])
-            return node
-
-        for link in np.flatnonzero(lag < block):
-            parent[root(int(net.from_node[link]))] = root(int(net.to_node[link]))
-        cluster = np.array([root(node) for node in range(net.n_node)])
-        if np.bincount(cluster, weights=movements).max(initial=0) <= CLUSTER_ROWS:
-            break
-    order = {c: n for n, c in enumerate(dict.fromkeys(cluster.tolist()))}
-    return np.array([order[c] for c in cluster.tolist()], np.int64), block
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    graph.add_nodes_from(range(net.n_node))
+    ahead, together = ~sink & (lag < BLOCK), ~sink & (back < BLOCK)
+    graph.add_edges_from(zip(net.from_node[ahead].tolist(), net.to_node[ahead].tolist(), strict=True))
+    graph.add_edges_from(zip(net.to_node[together].tolist(), net.from_node[together].tolist(), strict=True))
+    joined = nx.condensation(graph)
+    cluster = np.empty(net.n_node, np.int64)
+    for n, component in enumerate(nx.lexicographical_topological_sort(joined)):
+        cluster[list(joined.nodes[component]["members"])] = n
+    steps = np.full(len(joined), BLOCK, np.int64)
+    inside = ~sink & (cluster[net.from_node] == cluster[net.to_node])
+    np.minimum.at(steps, cluster[net.to_node[inside]], np.minimum(lag, back)[inside])
+    return cluster, steps
 
 
-def _rings(
-    lag: NDArray[np.int64], writer: NDArray[np.int64], reader: NDArray[np.int64], block: int, keep: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], int]:
+def _rings(lag: INT, writer: INT, reader: INT, steps: INT, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], int]:
     """First row, rows and lag of each link's ring: as many rows as the order of clusters needs, no more.
 
     Within a cluster nodes step together; a cluster before another is a whole block ahead.
     """
-    rows = np.where(writer < reader, lag + block, np.where(writer == reader, lag + 1, lag))
+    rows = np.where(writer < reader, lag + BLOCK, np.where(writer == reader, lag + steps[writer], lag))
     rows = np.where(keep, rows, 0)
     first = np.concatenate(([0], np.cumsum(rows)))
     return np.stack([first[:-1], np.maximum(rows, 1), lag], axis=1), int(first[-1]) + 1
@@ -111,72 +105,115 @@ def wave_layout(net: FilterNetwork, levels: LevelTables, flows: FilterFlows, flo
         A link is wider than the kernel's numbers are.
     """
     lag, back = _lags(net, flow_vps)
-    cluster, block = _clusters(net, np.minimum(lag, back))
+    sink = np.bincount(net.mv_link, minlength=len(net.links)) == 0
+    cluster, steps = _clusters(net, lag, back, sink)
     node_order = np.argsort(cluster, kind="stable")
     order = walking_order(net, node_order)
     link = order.link
-    sink = np.asarray(np.diff(order.link_mv) == 0)
+    sink = sink[link]
     gates = np.flatnonzero(flows.mean_entry_vps()[link])
     writer, reader = cluster[net.from_node[link]], cluster[net.to_node[link]]
-    in_ring, n_in = _rings(lag[link], writer, reader, block, ~sink)
-    out_ring, n_out = _rings(back[link], reader, writer, block, ~sink)
-    foe_start, foe, watched = foe_rows(net, order)
-    ties = [[int(order.movement_rank[j]) for j in row] for row in _ties(net)]
-    ties = [ties[m] for m in order.movement]
+    in_ring, n_in = _rings(lag[link], writer, reader, steps, ~sink)
+    out_ring, n_out = _rings(back[link], reader, writer, steps, ~sink)
+    movement, foes = _by_precedence(net, order)
+    move, foe, tie = _movement_records(net, order, levels, movement, foes)
     parameters = net.parameters
-    saturation = net.n_lane / (parameters.reaction_headway_s + net.spacing_m / _speeds(net))
+    # vehicles enter a link closer to each other than they leave a queue, as in the queue simulation
+    saturation = net.n_lane / (ENTRY_HEADWAY * parameters.reaction_headway_s + net.spacing_m / _speeds(net))
     wide = np.flatnonzero(saturation * w.GRAINS > 2**15 - 1)
     if len(wide):
         raise NetworkError("wave filter", [f"link {net.links[k]!r} takes 16 vehicles a second; split it" for k in wide])
     limit = np.stack([saturation[link], np.full(len(link), 1 / parameters.entry_headway_s)], axis=1) * w.GRAINS
     arrays = w.Layout(
         cluster_start=_pack(np.searchsorted(cluster[node_order], np.arange(cluster.max(initial=0) + 2))),
+        cluster_step=_pack(steps),
         node_in=_pack(order.node_in),
         node_out=_pack(order.node_out),
         slot_link=_pack(order.slot_link),
         limit=limit.astype(np.float32).ravel(),
-        move=_movement_records(order, levels, foe_start, watched, np.cumsum([0, *(len(x) for x in ties)])),
-        move_f=_coefficients(order, levels),
-        foe=_pack([*foe, 0]),
-        tie=_pack([*(j for x in ties for j in x), 0]),
+        node_mv=_pack(order.link_mv[order.node_in]),
+        move=move,
+        move_f=_coefficients(movement, levels),
+        foe=foe,
+        tie=tie,
     )
     node_mv = order.link_mv[order.node_in]
     return WaveLayout(
         arrays=arrays,
         records=_link_records(order, gates, sink, in_ring, out_ring),
         link=link,
-        movement=order.movement,
+        movement=movement,
         gates=gates,
         storage=(net.n_lane * net.length_m / net.spacing_m * w.GRAINS)[link].astype(np.float32),
-        block=block,
         n_ring=(n_in, n_out),
-        n_watched=int((watched >= 0).sum()),
         most_of_node=tuple(int(np.diff(x).max(initial=1)) for x in (node_mv, order.node_out, order.node_in)),
     )
 
 
-def _movement_records(order: Order, levels: LevelTables, foe_start: INT, watched: INT, tie_start: INT) -> INDEX:
-    records = np.zeros((len(order.movement), int(w.MV)), np.uint32)
-    records[:, int(w.SLOT)] = order.mv_slot
-    records[:, int(w.ROW)] = levels.row[order.movement]
-    records[:, int(w.FOE0)], records[:, int(w.FOE1)] = foe_start[:-1], foe_start[1:]
+def _by_precedence(net: FilterNetwork, order: Order) -> tuple[INT, list[list[int]]]:
+    """Movements by node, streams before those who give way to them, and whom each gives way to (movements).
+
+    Where movements give way to each other, only those that come later do.
+    """
+    node_of = net.to_node[net.mv_link]
+    movements: list[int] = []
+    foes: list[list[int]] = []
+    at = order.link_mv[order.node_in]
+    for node in range(net.n_node):
+        own = order.movement[at[node] : at[node + 1]].tolist()
+        placed: dict[int, None] = {}
+        while len(placed) < len(own):
+            rest = [m for m in own if m not in placed]
+            waits = [sum(j not in placed and node_of[j] == node_of[m] for j in net.mv_foes[m]) for m in rest]
+            free = [m for m, n in zip(rest, waits, strict=True) if n == 0]
+            for m in free or [rest[int(np.argmin(waits))]]:
+                foes.append([j for j in net.mv_foes[m] if j in placed])
+                placed[m] = None
+        movements += placed
+    return np.array(movements, np.int64), foes
+
+
+def _movement_records(
+    net: FilterNetwork, order: Order, levels: LevelTables, movement: INT, foes: list[list[int]]
+) -> tuple[INDEX, INDEX, INDEX]:
+    """Records of movements, what they give way to, and their ties."""
+    first = order.link_mv[order.node_in]
+    node = np.repeat(np.arange(net.n_node), np.diff(first))
+    local = np.empty(len(movement), np.int64)
+    local[movement] = np.arange(len(movement)) - first[node]
+    place = order.movement_rank[movement]
+    tied = _ties(net)
+    ties = [[int(local[j]) for j in tied[m]] for m in movement]
+    foe_start, tie_start = (np.cumsum([0, *(len(x) for x in rows)]) for rows in (foes, ties))
+    n_foe = np.diff(foe_start)
+    records = np.zeros((len(movement), int(w.MV)), np.uint32)
+    records[:, int(w.FROM)] = order.link_rank[net.mv_link[movement]] - order.node_in[node]
+    records[:, int(w.SLOT)], records[:, int(w.ROW)] = order.mv_slot[place], levels.row[movement]
     records[:, int(w.TIE0)], records[:, int(w.TIE1)] = tie_start[:-1], tie_start[1:]
-    records[:, int(w.WATCHED)] = np.where(watched >= 0, watched, w.NONE)
-    return records.ravel()
+    records[:, int(w.GIVES_WAY)] = levels.yields[movement]
+    padded = np.zeros(int(n_foe.sum()) + w.FOES_IN_RECORD, np.int64)
+    padded[: int(n_foe.sum())] = [local[j] * BLOCK for row in foes for j in row]
+    # an even number beyond the first is told apart from an odd one by the list behind
+    in_record = np.where(n_foe == 3, 2, np.minimum(n_foe, w.FOES_IN_RECORD))
+    for n in range(w.FOES_IN_RECORD):
+        records[:, int(w.FOE_A) + n] = np.where(n < in_record, padded[foe_start[:-1] + n], 0)
+    records[:, int(w.N_FOE)] = in_record
+    records[:, int(w.FOE0)], records[:, int(w.FOE1)] = foe_start[:-1] + in_record, foe_start[1:]
+    number = np.empty(len(movement), np.int64)
+    number[movement] = np.arange(len(movement))
+    records[[int(number[j]) for row in foes for j in row], int(w.IS_FOE)] = 1
+    return records.ravel(), _pack(padded), _pack([*(j for x in ties for j in x), 0])
 
 
-def _coefficients(order: Order, levels: LevelTables) -> NDArray[np.float32]:
-    row = levels.row[order.movement]
-    give = np.minimum(row + 1, levels.n_row - 1)
-    unit = np.stack([levels.most_vps[row], levels.most_vps[give]], axis=1) * (w.GRAINS / FULL)
-    pace = levels.pace[order.movement] / w.GRAINS ** np.arange(4)
-    return np.concatenate([unit, pace], axis=1).astype(np.float32).ravel()
+def _coefficients(movement: INT, levels: LevelTables) -> NDArray[np.float32]:
+    free = levels.most_vps[movement] * (w.GRAINS / FULL)
+    gap = np.full(len(movement), levels.gap_s / w.GRAINS)
+    return np.stack([free, free * levels.giving[movement], gap], axis=1).astype(np.float32).ravel()
 
 
 def _link_records(order: Order, gates: INT, sink: NDArray[np.bool_], in_ring: INT, out_ring: INT) -> INDEX:
     """Links as they start: empty rings, read a lag behind where they are written."""
     records = np.zeros((len(order.link), int(w.LINK)), np.uint32)
-    records[:, int(w.MV0)], records[:, int(w.MV1)] = order.link_mv[:-1], order.link_mv[1:]
     records[:, int(w.GATE)] = w.NONE
     records[gates, int(w.GATE)] = np.arange(len(gates))
     records[:, int(w.SINK)], records[:, int(w.CLOCK)] = sink, order.clock
@@ -262,8 +299,15 @@ class Wave:
         entry = flows.entry_vps[:, layout.link[layout.gates]]
         n_warm = -(-warm // entry_step)
         # so that the first real entries begin at a whole step of theirs, the warm-up is that much longer
-        entry = np.concatenate([np.repeat(entry[:1], n_warm, axis=0), entry])
-        self._warm_steps, self._entry_step = n_warm * entry_step, entry_step
+        early = entry[: max(1, round((flows.share_end_s[0] - flows.begin_s) / flows.entry_step_s))]
+        entry = np.concatenate([np.repeat(early.mean(axis=0, keepdims=True), n_warm, axis=0), entry])
+        # rows of about a minute: whole grains per step, what rounding leaves over goes to the next row
+        parts = max(1, entry_step // 60)
+        while entry_step % parts:
+            parts -= 1
+        entry, entry_step = np.repeat(entry, parts, axis=0), entry_step // parts
+        grains = np.diff(np.round(np.cumsum(entry * w.GRAINS, axis=0)), axis=0, prepend=0)
+        self._warm_steps, self._entry_step = n_warm * parts * entry_step, entry_step
         last = np.round(flows.share_end_s - flows.begin_s).astype(np.int64) + self._warm_steps
         onward = np.maximum(1e-9, 1 - flows.end_share)[:, self.net.mv_link]
         share = np.minimum(1.0, flows.share / onward)  # of those who go on
@@ -271,7 +315,7 @@ class Wave:
             np.ascontiguousarray(share[:, layout.movement], np.float32),
             np.ascontiguousarray(flows.end_share[:, layout.link], np.float32),
             last,
-            np.ascontiguousarray(entry * w.GRAINS, np.float32),
+            np.ascontiguousarray(grains, np.float32),
         )
 
     @property
@@ -314,15 +358,15 @@ class Wave:
         layout = self.layout
         records = layout.records.copy()
         clock = records[:, int(w.CLOCK)].astype(np.int64)
-        records[:, int(w.STRIDE)] = levels.n_slot
-        records[:, int(w.PHASE)] = self.begin_step % levels.cycle_s[clock, 0]
-        records[:, int(w.PHASE_END)] = levels.cycle_s[clock, 0]
+        stride, first, cycle = (x[clock] for x in (levels.stride, levels.first, levels.cycle_s[:, 0]))
+        records[:, int(w.STRIDE)], records[:, int(w.PHASE_FIRST)] = stride, first
+        records[:, int(w.PHASE)] = first + self.begin_step % cycle * stride
+        records[:, int(w.PHASE_END)] = first + cycle * stride
         rows = row_zeros(len(layout.link) * int(w.LINK_STATE))
         rows[int(w.ROOM) :: int(w.LINK_STATE)] = layout.storage[:, None]
         return w.State(
             link=records.ravel(),
             queue=row_zeros(len(layout.movement)),
-            passed=row_zeros(layout.n_watched + 1),
             entered=row_zeros(layout.n_ring[0], np.int16),
             left=row_zeros(layout.n_ring[1], np.int16),
             rows=rows,
@@ -337,14 +381,26 @@ class Wave:
     def advance(self, state: w.State, levels: Levels) -> None:
         """Run the whole period from a state."""
         layout = self.layout
-        mixed = (levels.cycle_s != levels.cycle_s[:, :1]).any(axis=1)
-        level, spare = levels.level, 0
-        if mixed.any():
-            spare = len(level)
-            level = np.concatenate([level, np.zeros((self.levels.n_row * layout.block, WIDTH), np.uint8)])
-        n_mv, n_slot, n_link = layout.most_of_node
-        work = (row_zeros(n_mv), row_zeros(n_slot * int(w.SLOT_WORK)), row_zeros(n_link))
+        spare = np.zeros(len(levels.cycle_s), np.int64)
+        if not levels.alike.all():
+            needed = np.where(levels.alike, 0, levels.stride * BLOCK)
+            level = row_zeros(len(levels.level) + int(needed.sum()), np.uint8)
+            level[: len(levels.level)] = levels.level
+            spare = np.where(levels.alike, 0, len(levels.level) + np.cumsum(needed) - needed)
+            levels = levels._replace(level=level)
+        n_mv, n_slot, n_link = (n * BLOCK for n in layout.most_of_node)
+        work = w.Work(
+            arriving=row_zeros(n_link),
+            leaving=row_zeros(n_link),
+            sent=row_zeros(n_mv),
+            want=row_zeros(n_slot),
+            after=row_zeros(layout.most_of_node[0]),
+            room=row_zeros(2 * layout.most_of_node[1]),
+            gate=row_zeros(2 * layout.most_of_node[1]),
+            asked=row_zeros(layout.most_of_node[1]),
+            part=row_zeros(2 * layout.most_of_node[1]),
+        )
         w.run(
-            layout.arrays, state, level, np.uint64(levels.n_slot), levels.cycle_s, mixed, np.uint64(spare),
-            self.begin_step, self.n_step, layout.block, self._warm_steps, self._flow_arrays, self._entry_step, work,
+            layout.arrays, state, levels, spare, self.begin_step, self.n_step, self._warm_steps,
+            self._flow_arrays, self._entry_step, work,
         )  # fmt: skip
