@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from network_data.controllers import Controller, SignalHead
 from network_data.errors import PlanError
 from network_data.network import RoadNetwork
 from network_data.plans import OPEN, YELLOW, BarrierGroup, ControllerPlan, Phase
+
+ROOM_M = 7.5
+"""Room of a standing vehicle by which SUMO places its detectors. [m]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,28 +161,39 @@ def _letter(head: SignalHead, phase: Phase) -> str | None:
 def watched_lanes(
     network: RoadNetwork, controller: Controller, letters: Mapping[int, str], protected: set[int]
 ) -> list[tuple[str, int]]:
-    """Lanes that say whether a phase is still needed: all their ways are open in it, at least one protected.
+    """Lanes that say whether a phase is still needed: none of their vehicles can be kept waiting by it.
 
-    A lane that also holds vehicles which the phase keeps waiting would hold the phase. Where no way is protected the
-    permitted ones count; `protected` are link indices that another phase protects: they wait for that one.
+    All ways of the lane are protected in the phase, or permitted where no phase protects them (`protected` are link
+    indices that some phase does) and another way of the lane is protected, or where the approach has but one lane.
     """
     ways: dict[tuple[str, int], list[int]] = {}
     for way in network.connections:
         if way.controller_id == controller.id and way.link_index is not None and way.kind != "other":
             ways.setdefault((way.from_link, way.from_lane), []).append(way.link_index)
-    free = [lane for lane, heads in ways.items() if all(h in letters for h in heads)]
-    strong = [lane for lane in free if any(letters[h] == "G" for h in ways[lane])]
-    return strong or [lane for lane in free if not protected.issuperset(ways[lane])]
+    out = []
+    for lane, heads in ways.items():
+        shown = [letters.get(h, "r") for h in heads]
+        alone = sum(x.kind != "other" for x in network.links[lane[0]].lanes) == 1
+        weak = [h for h, letter in zip(heads, shown, strict=True) if letter != "G"]
+        trusted = alone or ("G" in shown and not protected.intersection(weak))
+        if all(x in "Gg" for x in shown) and (not weak or trusted):
+            out.append(lane)
+    return out
 
 
 def detectors_at(
-    network: RoadNetwork, lanes: Sequence[tuple[str, int]], gap_s: float, *, stop_line: bool
+    network: RoadNetwork,
+    lanes: Sequence[tuple[str, int]],
+    gap_s: float,
+    *,
+    stop_line: bool,
+    most_m: float = math.inf,
 ) -> tuple[PhaseDetector, ...]:
-    """Detectors `gap_s` before the stop line of every lane (at most at its begin), and at the stop line."""
+    """Detectors `gap_s` before the stop line of every lane (not before its begin), and at the stop line."""
     out = []
     for link_id, index in lanes:
         lane = network.links[link_id].lanes[index]
-        distances = {min(gap_s * lane.speed_mps, lane.length_m), *([0.0] if stop_line else [])}
+        distances = {min(gap_s * lane.speed_mps, lane.length_m, most_m), *([0.0] if stop_line else [])}
         out += [PhaseDetector(link_id, index, distance) for distance in sorted(distances)]
     return tuple(out)
 
@@ -191,6 +206,7 @@ def from_intervals(
     *,
     gap_s: float = 3.0,
     detector_gap_s: float = 2.0,
+    passing_time_s: float = 1.9,
     scan_s: float = 1.0,
 ) -> ActuatedController:
     """An actuated controller without coordination from an interval table, as SUMO's `actuated` programs are.
@@ -205,8 +221,9 @@ def from_intervals(
         Durations and minima (`min_durations_s`).
     max_durations_s : sequence
         Maximum of every interval, None where none is stated. [s]
-    gap_s, detector_gap_s : float
-        SUMO's `max-gap` and `detector-gap`. [s]
+    gap_s, detector_gap_s, passing_time_s : float
+        SUMO's `max-gap`, `detector-gap` and `passing-time`; detectors lie so near that the least green clears the queue
+        behind them: with room for at most half a vehicle more than pass in it. [s]
     scan_s : float
         SUMO decides once per step of 1 s. [s]
 
@@ -219,6 +236,7 @@ def from_intervals(
     steady = [n for n, (_, state) in enumerate(program.intervals) if _is_steady(state)]
     if not steady:
         raise PlanError(where, "has no interval in which somebody has green and nobody yellow; give it stages")
+    protected = {k for n in steady for k, letter in enumerate(program.intervals[n].state) if letter == "G"}
     minima = program.min_durations_s or (None,) * len(program.intervals)
     phases = []
     for k, n in enumerate(steady):
@@ -228,12 +246,13 @@ def from_intervals(
         fixed = least_s >= most_s
         changes = _between(program, n, steady[(k + 1) % len(steady)])
         heads = _heads_from(program, n, changes, where)
-        lanes = watched_lanes(network, controller, {h.link_index: h.letter for h in heads}, set())
+        lanes = watched_lanes(network, controller, {h.link_index: h.letter for h in heads}, protected)
+        most_m = (least_s / passing_time_s + 0.5) * ROOM_M
         phases.append(
             ActuatedPhase(
                 name=str(n),
                 heads=heads,
-                detectors=() if fixed else detectors_at(network, lanes, detector_gap_s, stop_line=False),
+                detectors=() if fixed else detectors_at(network, lanes, detector_gap_s, stop_line=False, most_m=most_m),
                 min_green_s=least_s,
                 max_green_s=max(least_s, most_s),
                 gap_s=gap_s,

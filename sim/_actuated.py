@@ -12,11 +12,7 @@ rules are those of `network_data.actuation`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from sim import _tables as c
 
@@ -41,9 +37,10 @@ NO_RECALL, MIN_RECALL, MAX_RECALL = range(3)
 # through the change; length or 0
 SIGNAL, WINDOW, MODE, OPENS, CLOSES, YELLOW, HOLDS, LENGTH = range(8)
 N_HEAD = 8
-# detectors: lane; travel time to the stop line; vehicles that stand between; least travel time over the whole lane
-LANE, AHEAD, PLACES, FREE = range(4)
-N_DETECTOR = 4
+# detectors: lane; travel time to the stop line; vehicles that stand between; least travel time over the whole lane;
+# until those who stand there move after the first of the queue has gone
+LANE, AHEAD, PLACES, FREE, LAG = range(5)
+N_DETECTOR = 5
 # columns of the queue simulation's tables that `decide` reads. They are data here: compiled code that is kept between
 # sessions would go on with the old ones where that table changes and this file does not
 HEAD, LAST_LEAVE, LAST_ARRIVAL, ARRIVAL, FOLLOWING = range(5)
@@ -55,28 +52,6 @@ N_RING_STATE = 5
 # windows of a signal: green from, until (NEVER: undecided), yellow behind it, mode, whether it was closed before
 GREEN0, GREEN1, BEHIND, GREEN_MODE, FRESH = range(5)
 N_WINDOW = 5
-
-Ints = NDArray[np.int32]
-
-
-class ActuatedArrays(NamedTuple):
-    """What does not change: A controllers, P phases."""
-
-    controller: Ints  # (A, N_CONTROLLER)
-    slot: Ints  # (slots, 2)
-    phase: Ints  # (P, N_PHASE)
-    head: Ints  # (heads of phases, N_HEAD)
-    detector: Ints  # (detectors of phases, N_DETECTOR)
-    column: Ints  # (5,) COLUMNS
-
-
-class ActuatedState(NamedTuple):
-    """What `decide` changes beside the windows; `changed[0]` entries behind it name the signals of the last call."""
-
-    ring: Ints  # (rings, N_RING_STATE)
-    seen: Ints  # (detectors,) last detection known
-    changed: Ints  # (1 + N,); a signal may be named twice
-
 
 @njit(**FAST)
 def start(t, s, windows, a):
@@ -212,8 +187,8 @@ def _gap_out(t, s, lanes, vehicles, p, now, scan):
             n += 1
             veh = vehicles[veh, t.column[FOLLOWING]]
         over = standing - places
-        if over > 0:  # somebody stands on the detector or before it
-            last = now
+        if over > 0:  # somebody stands on the detector or before it, and will for a while
+            last = now + t.detector[d, LAG]
             look = max(look, now + max(scan, MOVE_UP * (over - 1)))
         elif expected + gap > now:
             look = max(look, max(now + scan, min(soon, expected + gap)))

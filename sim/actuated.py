@@ -19,6 +19,10 @@ FASTEST = 0.8
 RECALLS = {"none": k.NO_RECALL, "minimum": k.MIN_RECALL, "maximum": k.MAX_RECALL}
 
 
+WAVE_MPS = 6.0
+"""Speed at which the start of a queue travels back. [m/s]"""
+
+
 class LaneData(NamedTuple):
     """Length, speed on the way to the stop line [m/s], and room that a standing vehicle takes. [m]"""
 
@@ -34,7 +38,7 @@ def compile_actuated(
     lane_data: Mapping[tuple[str, int], LaneData],
     *,
     begin_s: float = 0.0,
-) -> k.ActuatedArrays:
+) -> c.ActuatedArrays:
     """Lay actuated controllers out for the kernel.
 
     Parameters
@@ -84,16 +88,16 @@ def compile_actuated(
     if faults:
         raise PlanError("actuated controllers", list(dict.fromkeys(faults)))
     widths = {"controller": k.N_CONTROLLER, "slot": 2, "phase": k.N_PHASE, "head": k.N_HEAD, "detector": k.N_DETECTOR}
-    return k.ActuatedArrays(
+    return c.ActuatedArrays(
         **{name: np.array(table, np.int32).reshape(len(table), widths[name]) for name, table in rows.items()},
         column=np.array(k.COLUMNS, np.int32),
     )
 
 
-def actuated_state(arrays: k.ActuatedArrays) -> k.ActuatedState:
+def actuated_state(arrays: c.ActuatedArrays) -> c.ActuatedState:
     """Working memory; `start` sets it."""
     n_ring = int(arrays.controller[:, k.N_RING].sum())
-    return k.ActuatedState(
+    return c.ActuatedState(
         ring=np.zeros((n_ring, k.N_RING_STATE), np.int32),
         seen=np.zeros(len(arrays.detector), np.int32),
         changed=np.zeros(2 * len(arrays.head) + 1, np.int32),
@@ -165,6 +169,7 @@ def _detector_rows(
         row = [0] * k.N_DETECTOR
         row[k.LANE], row[k.AHEAD] = lane_of[link_id, lane], _ticks(distance_m / speed_mps)
         row[k.PLACES] = int(distance_m // room_m)
+        row[k.LAG] = _ticks(distance_m / WAVE_MPS)
         row[k.FREE] = _ticks(FASTEST * length_m / speed_mps)
         out.append(row)
     return out

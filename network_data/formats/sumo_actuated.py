@@ -21,7 +21,7 @@ from network_data.network import RoadNetwork
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-MAX_GAP_S, DETECTOR_GAP_S = 3.0, 2.0
+MAX_GAP_S, DETECTOR_GAP_S, PASSING_TIME_S = 3.0, 2.0, 1.9
 """SUMO's defaults."""
 
 
@@ -88,6 +88,9 @@ def _actuated(element: Element, network: RoadNetwork) -> ActuatedController:
     given = {p.get("key"): p.get("value") for p in element.findall("param")}
     gap_s = _seconds(given.get("max-gap"), MAX_GAP_S, "max-gap", faults)
     detector_gap_s = _seconds(given.get("detector-gap"), DETECTOR_GAP_S, "detector-gap", faults)
+    passing_time_s = _seconds(given.get("passing-time"), PASSING_TIME_S, "passing-time", faults)
+    if not passing_time_s > 0:
+        faults.append("passing-time is 0; needs seconds above 0")
     maxima = [
         None if phase.get("maxDur") is None else _seconds(phase.get("maxDur"), 0.0, f"phase {n}: maxDur", faults)
         for n, phase in enumerate(element.findall("phase"))
@@ -97,7 +100,15 @@ def _actuated(element: Element, network: RoadNetwork) -> ActuatedController:
     controller = network.controllers[program.controller_id]
     if len(program.intervals[0].state) > controller.n_heads:
         raise PlanError(where, f"states are longer than the {controller.n_heads} link indices; shorten them")
-    return from_intervals(program, maxima, network, controller, gap_s=gap_s, detector_gap_s=detector_gap_s)
+    return from_intervals(
+        program,
+        maxima,
+        network,
+        controller,
+        gap_s=gap_s,
+        detector_gap_s=detector_gap_s,
+        passing_time_s=passing_time_s,
+    )
 
 
 def _seconds(text: str | None, default: float, what: str, faults: list[str]) -> float:

@@ -83,7 +83,7 @@ class Twin:
         return False
 
     def look(self, p, traffic, now):
-        """Last detection of every detector of a phase: whoever passed it, now if somebody stands on or before it."""
+        """Last detection of every detector of a phase; who stands on or before it stays until the queue moves there."""
         for d in p.detectors:
             lane, ahead = int(d.link_id[1:]), ticks(d.distance_m / SPEED_MPS)
             veh, standing = traffic.lanes[lane, c.HEAD], 0
@@ -95,7 +95,7 @@ class Twin:
                     times.append(arrival - ahead)
                 veh = traffic.vehicles[veh, c.NEXT]
             if standing > int(d.distance_m // ROOM_M):
-                times.append(now)
+                times.append(now + ticks(d.distance_m / 6.0))
             if ahead == 0:
                 times.append(int(traffic.lanes[lane, c.LAST_LEAVE]))
             self.seen[d] = max(times)
