@@ -53,22 +53,34 @@ def _open_turn(kind, duration_s, loss_s, use_s, headway_s, yields, places, stop_
 
 
 @njit(cache=True, nogil=True)
+def _alike(free, permitted):
+    """Whether all turns of a lane may go at the same times."""
+    for m in range(1, free.shape[0]):
+        for t in range(free.shape[1]):
+            if free[m, t] != free[0, t] or permitted[m, t] != permitted[0, t]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _mix(free, permitted, weight, headway_s, permitted_vps, head, cap_free, cap_permitted):
-    """Capacity of each turn of one lane over the cycle; adds to cap_free and cap_permitted (turns, C). [veh/s]"""
+    """Capacity of each turn of one lane over the cycle; fills cap_free and cap_permitted (turns, C). [veh/s]"""
     n_turn, n = free.shape
     for m in range(n_turn):
         head[m] = weight[m]
-    for lap in range(SETTLE_CYCLES + 1):
+        for t in range(n):
+            free[m, t] = min(1.0, free[m, t])
+            permitted[m, t] = min(1.0, permitted[m, t])
+    laps = 1 if n_turn == 1 or _alike(free, permitted) else SETTLE_CYCLES + 1
+    for lap in range(laps):
         for t in range(n):
             leaving = 0.0
             for m in range(n_turn):
-                vps = min(1.0, free[m, t]) / headway_s[m] + min(1.0, permitted[m, t]) * permitted_vps[m]
-                leaving += head[m] * vps
+                leaving += head[m] * (free[m, t] / headway_s[m] + permitted[m, t] * permitted_vps[m])
             for m in range(n_turn):
-                vps = min(1.0, free[m, t]) / headway_s[m] + min(1.0, permitted[m, t]) * permitted_vps[m]
-                if lap == SETTLE_CYCLES:
-                    cap_free[m, t] += head[m] * min(1.0, free[m, t]) / headway_s[m]
-                    cap_permitted[m, t] += head[m] * min(1.0, permitted[m, t]) / headway_s[m]
+                cap_free[m, t] = head[m] * free[m, t] / headway_s[m]
+                cap_permitted[m, t] = head[m] * permitted[m, t] / headway_s[m]
+                vps = free[m, t] / headway_s[m] + permitted[m, t] * permitted_vps[m]
                 head[m] += weight[m] * leaving - head[m] * vps
 
 
@@ -92,13 +104,12 @@ def fill_levels(
     kinds (heads, N) int8 and duration_s (N,): the program; lane_start (lanes + 1,): turns of each lane; turn_head and
     turn_row (turns,): link index (−1 always open) and row in `level`, the row behind it is for giving way;
     turn_values (turns, 8): share of its lane, headway_s, permitted veh/s, start loss, use of yellow, yields, places,
-    seconds of a stop. Fills level (rows, C) uint8; scratch (2, turns, C), head (turns,) and capacity (rows, C) are
+    seconds of a stop. Fills level (C, rows) uint8; scratch (4, turns, C), head (turns,) and capacity (rows, C) are
     working memory.
     """
-    n_lane = lane_start.shape[0] - 1
     capacity[:] = 0.0
     scratch[:] = 0.0
-    for lane in range(n_lane):
+    for lane in range(lane_start.shape[0] - 1):
         first, last = lane_start[lane], lane_start[lane + 1]
         for k in range(first, last):
             _, headway_s, _, loss_s, use_s, yields, places, stop_s = turn_values[k]
@@ -109,27 +120,25 @@ def fill_levels(
                     kinds[turn_head[k]], duration_s, loss_s, use_s, headway_s, yields > 0, places, stop_s,
                     scratch[0, k], scratch[1, k],
                 )  # fmt: skip
-        n = last - first
-        cap_free, cap_permitted = np.zeros((n, capacity.shape[1])), np.zeros((n, capacity.shape[1]))
         _mix(
             scratch[0, first:last], scratch[1, first:last], turn_values[first:last, 0], turn_values[first:last, 1],
-            turn_values[first:last, 2], head, cap_free, cap_permitted,
+            turn_values[first:last, 2], head, scratch[2, first:last], scratch[3, first:last],
         )  # fmt: skip
         for k in range(first, last):
-            capacity[turn_row[k]] += cap_free[k - first]
+            capacity[turn_row[k]] += scratch[2, k]
             if turn_values[k, 5] > 0:
-                capacity[turn_row[k] + 1] += cap_permitted[k - first]
+                capacity[turn_row[k] + 1] += scratch[3, k]
     for r in range(capacity.shape[0]):
-        _quantize(capacity[r], row_most_vps[r], level[r])
+        _quantize(capacity[r], row_most_vps[r], level[:, r])
 
 
 @njit(cache=True, nogil=True)
 def place_levels(level, shift, first, plan, out):
-    """Write one controller's levels (rows, C) as one plan's column; second t of it comes at (t + shift) mod C."""
-    n_row, n = level.shape
+    """Write one controller's levels (C, rows) as one plan's column; second t of it comes at (t + shift) mod C."""
+    n, n_row = level.shape
     at = shift
     for t in range(n):
         base = first + at * n_row
         for r in range(n_row):
-            out[base + r, plan] = level[r, t]
+            out[base + r, plan] = level[t, r]
         at = at + 1 if at + 1 < n else 0

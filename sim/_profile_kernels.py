@@ -162,7 +162,7 @@ def _link(layout, state, levels, n_slot, alike, work, k):
     """Arrivals at one stop line, and what its movements make of them."""
     _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
     inflow, passed, result = state
-    level, cycle, first, strides = levels
+    level, cycle, first, strides = levels.level, levels.cycle_s, levels.first, levels.stride
     came, arrivals, capacity, tail, cycles = work
     stands_under = level_clock[k]
     first_row = U(first[stands_under])
@@ -218,7 +218,7 @@ def link_tables(layout, state, levels, n_slot, links, work, tables):
     """
     _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
     inflow, passed, result = state
-    level, cycle, starts, strides = levels
+    level, cycle, starts, strides = levels.level, levels.cycle_s, levels.first, levels.stride
     came, arrivals, capacity, tail, cycles, shifted, nowhere = work
     width = came.shape[1]
     for i in range(len(links)):

@@ -62,6 +62,15 @@ def store(array: Any, row: Any, value: Any) -> None:
     array[row] = value.astype(array.dtype)
 
 
+def transpose(source: Any, starts: Any, target: Any, row: Any) -> None:
+    """16 rows of uint8 from 16 stretches of memory: row r + i gets the i-th byte behind each plan's start.
+
+    source: flat uint8 array; starts: (16,) int64, places of the plans' stretches in it; target: (n, 16) uint8.
+    """
+    for p in range(WIDTH):
+        target[row : row + np.uint64(WIDTH), p] = source[starts[p] : starts[p] + WIDTH]
+
+
 def splat(value: Any) -> Any:
     """The same number for all plans."""
     return np.full(WIDTH, value, np.float32)
@@ -139,6 +148,34 @@ def _store(typing: Any, array: Any, row: Any, value: Any) -> Any:  # noqa: ARG00
 
 
 @intrinsic
+def _transpose(typing: Any, source: Any, starts: Any, target: Any, row: Any) -> Any:  # noqa: ARG001
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        narrow = ir.VectorType(ir.IntType(8), WIDTH)
+        bytes_of, places, to = (context.make_array(signature.args[i])(context, builder, arguments[i]) for i in range(3))
+        columns = []
+        for p in range(WIDTH):
+            place = builder.load(builder.gep(places.data, [ir.Constant(ir.IntType(64), p)]))
+            first = builder.gep(bytes_of.data, [place])
+            columns.append(builder.load(builder.bitcast(first, narrow.as_pointer()), align=1))
+        # four rounds of interleaving column i with column i + 8 turn columns into rows
+        low = ir.Constant(_I32, [x for i in range(WIDTH // 2) for x in (i, WIDTH + i)])
+        high = ir.Constant(_I32, [x for i in range(WIDTH // 2, WIDTH) for x in (i, WIDTH + i)])
+        for _ in range(4):
+            columns = [
+                builder.shuffle_vector(columns[i], columns[i + WIDTH // 2], mask)
+                for i in range(WIDTH // 2)
+                for mask in (low, high)
+            ]
+        base = builder.gep(to.data, [builder.mul(arguments[3], ir.Constant(arguments[3].type, WIDTH))])
+        for i, column in enumerate(columns):
+            place = builder.gep(base, [ir.Constant(ir.IntType(64), i * WIDTH)])
+            builder.store(column, builder.bitcast(place, narrow.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(source, starts, target, types.uint64), build
+
+
+@intrinsic
 def _splat(typing: Any, value: Any) -> Any:  # noqa: ARG001
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
         one = builder.insert_element(ir.Constant(_F32, ir.Undefined), arguments[0], ir.Constant(ir.IntType(32), 0))
@@ -205,6 +242,11 @@ def _load_compiled(array, row):  # noqa: ARG001
 @overload(store, inline="always")
 def _store_compiled(array, row, value):  # noqa: ARG001
     return lambda array, row, value: _store(array, row, value)
+
+
+@overload(transpose)
+def _transpose_compiled(source, starts, target, row):  # noqa: ARG001
+    return lambda source, starts, target, row: _transpose(source, starts, target, row)
 
 
 @overload(splat)

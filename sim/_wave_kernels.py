@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from sim._rows import any_above, gaps_left, least, load, most, splat, store, where_above, whole
+from sim._rows import any_above, gaps_left, least, load, most, splat, store, transpose, where_above, whole
 
 GRAINS = 2048.0
 """Grains per vehicle: int16 holds up to 16 vehicles per step."""
@@ -60,6 +60,9 @@ class Layout(NamedTuple):
 
     cluster_start: np.ndarray  # (clusters + 1,) uint32, nodes of each cluster
     cluster_step: np.ndarray  # (clusters,) uint32, steps that a node of the cluster does at once
+    clock_start: np.ndarray  # (clusters + 1,) uint32, clocks of each cluster
+    clock: np.ndarray  # (C,) uint32
+    clock_rows: np.ndarray  # (clocks,) int64, rows of levels per second
     node_in: np.ndarray  # (N + 1,) uint32, links that lead to each node
     node_out: np.ndarray  # (N + 1,) uint32, slots of each node
     node_mv: np.ndarray  # (N + 1,) uint32, movements of each node
@@ -94,6 +97,7 @@ class Work(NamedTuple):
     gate: np.ndarray  # (slots × 2, P), as `State.gate`, after the block
     asked: np.ndarray  # (slots, P), in the one step of a block, what asks for room from outside
     part: np.ndarray  # (slots × 2, P), which part of what asks gets room; what gets it of what movements sent
+    at: np.ndarray  # (P,) int64
 
 
 @njit(inline="always", **FAST)
@@ -354,20 +358,26 @@ def _steps(layout, state, level, share, end_share, entry, feed, feed_left, entry
 
 
 @njit(**FAST)
-def _expand(link, levels, spare, first, n, begin, k):
-    """Lay the levels of n steps out for a link whose plans have different cycles, from row `spare` of level on."""
-    level, cycle, starts, strides = levels
-    clock = link[k * LINK + CLOCK]
-    stride = U(strides[clock])
-    for p in range(level.shape[1]):
-        phase = (begin + first) % cycle[clock, p]
+def _lay_out(layout, link, levels, at, n, second, node0, node1, cluster):
+    """Fill in the levels of n steps for the clocks of a cluster whose levels stand apart."""
+    apart, starts, level, cycle, place = levels.apart, levels.start, levels.level, levels.cycle_s, at
+    for e in range(layout.clock_start[cluster], layout.clock_start[cluster + 1]):
+        clock = layout.clock[e]
+        if starts[clock, 0] < 0:
+            continue
+        rows = layout.clock_rows[clock]
         for b in range(n):
-            source, target = U(starts[clock]) + U(phase) * stride, U(spare[clock]) + U(b) * stride
-            for r in range(stride):
-                level[target + r, p] = level[source + r, p]
-            phase = phase + 1 if phase + 1 < cycle[clock, p] else 0
-    link[k * LINK + PHASE] = spare[clock]
-    link[k * LINK + PHASE_END] = NONE
+            for p in range(level.shape[1]):
+                place[p] = starts[clock, p] + (second + b) % cycle[clock, p] * rows
+            for r in range(0, rows, level.shape[1]):
+                transpose(apart, place, level, U(levels.first[clock] + b * levels.stride[clock] + r))
+                for p in range(level.shape[1]):
+                    place[p] += level.shape[1]
+    for k in range(U(layout.node_in[node0]), U(layout.node_in[node1])):
+        clock = link[k * LINK + CLOCK]
+        if starts[clock, 0] >= 0:
+            link[k * LINK + PHASE] = levels.first[clock]
+            link[k * LINK + PHASE_END] = NONE
 
 
 @njit(inline="always", **FAST)
@@ -380,15 +390,14 @@ def _forget(rows, gate):
 
 
 @njit(**FAST)
-def run(layout, state, levels, spare, begin, n_step, count_from, flows, entry_step, work):
+def run(layout, state, levels, begin, n_step, count_from, flows, entry_step, work):
     """Simulate n_step steps from a state; delays are those that arise from step count_from on.
 
-    levels: see `filter_levels.Levels`; clocks whose plans have different cycles are laid out anew per block, from row
-    spare (clocks,) of level on (0: all have one cycle). begin: absolute second of step 0. flows: share (I, M) and
-    end_share (I, K) float32 hold up to step share_last (I,), entry (J, gates) float32 are whole grains per step,
-    entry_step steps each.
+    levels: see `filter_levels.Levels`, with room for a block where clocks stand apart. begin: absolute second of step 0.
+    flows: share (I, M) and end_share (I, K) float32 hold up to step share_last (I,), entry (J, gates) float32 are whole
+    grains per step, entry_step steps each.
     """
-    cluster_start, cluster_step, node_in = layout.cluster_start, layout.cluster_step, layout.node_in
+    cluster_start, cluster_step = layout.cluster_start, layout.cluster_step
     share, end_share, share_last, entry = flows
     interval, first = 0, 0
     while first < n_step:
@@ -401,9 +410,7 @@ def run(layout, state, levels, spare, begin, n_step, count_from, flows, entry_st
             _forget(state.rows, state.gate)
         for c in range(len(cluster_start) - 1):
             node0, node1 = cluster_start[c], cluster_start[c + 1]
-            for k in range(U(node_in[node0]), U(node_in[node1])):
-                if spare[state.link[k * LINK + CLOCK]] > 0:
-                    _expand(state.link, levels, spare, first, last - first, begin, k)
+            _lay_out(layout, state.link, levels, work.at, last - first, begin + first, node0, node1, c)
             for at in range(first, last, cluster_step[c]):
                 end = min(last, at + int(cluster_step[c]))
                 for node in range(node0, node1):

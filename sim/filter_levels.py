@@ -37,13 +37,16 @@ class Levels(NamedTuple):
     """Capacities of a batch of plans: per clock (controller) its slots one after the other, in each its movements.
 
     Row r of clock c in second t of the clock (0 ≤ t < cycle_s) is `level[first[c] + t * stride[c] + r]`. The last clock
-    stands for movements without signal: it has one slot.
+    stands for movements without signal: it has one slot. Clocks that stand `apart` have only room for a few slots there,
+    to be filled when needed; plan p's level is `apart[start[c, p] + t * rows + r]`.
     """
 
     level: NDArray[np.uint8]  # (rows, WIDTH)
     cycle_s: NDArray[np.int64]  # (clocks, WIDTH)
     first: NDArray[np.int64]  # (clocks,)
     stride: NDArray[np.int64]  # (clocks,)
+    apart: NDArray[np.uint8]  # flat
+    start: NDArray[np.int64]  # (clocks, WIDTH), −1 where the clock's levels stand side by side
 
     @property
     def n_slot(self) -> int:
@@ -84,8 +87,18 @@ class LevelTables:
     _tables: list[_Table]
     _known: dict[tuple[int, tuple[object, ...]], NDArray[np.uint8]] = field(default_factory=dict)
 
-    def batch(self, plans: Sequence[TimingPlan]) -> Levels:
+    @property
+    def clock_rows(self) -> NDArray[np.int64]:
+        """Rows of levels per second of each clock."""
+        return np.array([table.n_row for table in self._tables], np.int64)
+
+    def batch(self, plans: Sequence[TimingPlan], *, slots_apart: int = 0) -> Levels:
         """Capacities of 1 to WIDTH plans; columns beyond the last plan repeat it.
+
+        Parameters
+        ----------
+        slots_apart : int
+            If above 0, clocks whose plans have different cycles stand apart, with room for so many slots.
 
         Raises
         ------
@@ -94,20 +107,28 @@ class LevelTables:
         """
         columns = [self._checked(plan) for plan in plans]
         columns += [columns[-1]] * (WIDTH - len(columns))
-        n_controller = len(self.net.controllers)
-        cycle = np.ones((n_controller + 1, WIDTH), np.int64)
-        for p, column in enumerate(columns):
-            cycle[:n_controller, p] = [round(program.cycle_s) for program in column]
-        stride = np.array([table.n_row for table in self._tables], np.int64)
-        first = np.concatenate([[0], np.cumsum(stride * cycle.max(axis=1))])
+        n_clock = len(self._tables)
+        tables = [
+            [self._levels(c, column[c] if c + 1 < n_clock else None) for column in columns] for c in range(n_clock)
+        ]
+        cycle = np.array([[len(table) for table in row] for row in tables], np.int64)
+        rows = self.clock_rows
+        apart = (cycle != cycle[:, :1]).any(axis=1) & (slots_apart > 0)
+        stride = np.where(apart, -(-rows // WIDTH) * WIDTH, rows)
+        first = np.concatenate([[0], np.cumsum(stride * np.where(apart, slots_apart, cycle.max(axis=1)))])
         level = row_zeros(int(first[-1]), np.uint8)
-        for c in range(n_controller + 1):
-            for p, column in enumerate(columns):
-                program = column[c] if c < n_controller else None
-                levels = self._levels(c, program)
-                shift = 0 if program is None else round(program.offset_s) % levels.shape[1]
-                g.place_levels(levels, shift, first[c], p, level)
-        return Levels(level, cycle, first[:-1], stride)
+        start, parts, at = np.full((n_clock, WIDTH), -1, np.int64), [], 0
+        for c, row in enumerate(tables):
+            for p, table in enumerate(row):
+                shift = round(columns[p][c].offset_s) % len(table) if c + 1 < n_clock else 0
+                if apart[c]:
+                    start[c, p] = at
+                    parts += [table[len(table) - shift :].ravel(), table[: len(table) - shift].ravel()]
+                    at += table.size
+                else:
+                    g.place_levels(table, shift, first[c], p, level)
+        parts.append(np.zeros(WIDTH, np.uint8))
+        return Levels(level, cycle, first[:-1], stride, np.concatenate(parts), start)
 
     def _checked(self, plan: TimingPlan) -> list[ControllerPlan]:
         missing = [c for c in self.net.controllers if c not in plan.controllers]
@@ -120,7 +141,7 @@ class LevelTables:
         return column
 
     def _levels(self, c: int, program: ControllerPlan | None) -> NDArray[np.uint8]:
-        """Levels of one controller's rows over its cycle, from its interval 0 on; (rows, C)."""
+        """Levels of one controller's rows over its cycle, from its interval 0 on; (C, rows)."""
         key = (c, () if program is None else program.intervals)
         found = self._known.get(key)
         if found is None:
@@ -133,15 +154,15 @@ class LevelTables:
         n = 1 if program is None else round(program.cycle_s)
         kinds, duration_s = np.zeros((1, 1), np.int8), np.full(1, float(n))
         if program is not None:
-            letters = np.array([list(i.state.encode()) for i in program.intervals], np.uint8)
-            kinds = np.ascontiguousarray(_KIND[letters].T)
+            letters = np.frombuffer("".join(i.state for i in program.intervals).encode(), np.uint8)
+            kinds = np.ascontiguousarray(_KIND[letters.reshape(len(program.intervals), -1)].T)
             duration_s = np.array([i.duration_s for i in program.intervals]) * (n / program.cycle_s)
-        level = np.empty((table.n_row, n), np.uint8)
+        level = np.empty((n, table.n_row), np.uint8)
         n_turn = len(table.turn_head)
         g.fill_levels(
             kinds, duration_s, table.lane_start, table.turn_head, table.turn_row, table.turn_values,
             table.most_vps,
-            np.empty((2, n_turn, n)), np.empty(max(1, n_turn)), np.empty((table.n_row, n)), level,
+            np.empty((4, n_turn, n)), np.empty(max(1, n_turn)), np.empty((table.n_row, n)), level,
         )  # fmt: skip
         return level
 

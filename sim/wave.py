@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -124,9 +125,15 @@ def wave_layout(net: FilterNetwork, levels: LevelTables, flows: FilterFlows, flo
     if len(wide):
         raise NetworkError("wave filter", [f"link {net.links[k]!r} takes 16 vehicles a second; split it" for k in wide])
     limit = np.stack([saturation[link], np.full(len(link), 1 / parameters.entry_headway_s)], axis=1) * w.GRAINS
+    at = order.node_in[np.searchsorted(cluster[node_order], np.arange(len(steps) + 1))]
+    clocks = [np.unique(order.clock[a:b]) for a, b in pairwise(at)]
+    clock_start, clock = np.cumsum([0, *map(len, clocks)]), np.concatenate([*clocks, np.zeros(1, np.int64)])
     arrays = w.Layout(
         cluster_start=_pack(np.searchsorted(cluster[node_order], np.arange(cluster.max(initial=0) + 2))),
         cluster_step=_pack(steps),
+        clock_start=_pack(clock_start),
+        clock=_pack(clock),
+        clock_rows=levels.clock_rows,
         node_in=_pack(order.node_in),
         node_out=_pack(order.node_out),
         slot_link=_pack(order.slot_link),
@@ -330,7 +337,7 @@ class Wave:
     def run(self, plans: Sequence[TimingPlan]) -> WaveResult:
         """Delay of each plan, by link."""
         parts = [
-            self._batch(self.levels.batch(plans[n : n + WIDTH]), len(plans[n : n + WIDTH]))
+            self._batch(self.batch(plans[n : n + WIDTH]), len(plans[n : n + WIDTH]))
             for n in range(0, len(plans), WIDTH)
         ]
         n_link = len(self.net.links)
@@ -352,6 +359,10 @@ class Wave:
         link[:, layout.link] = state.rows[int(w.DELAY) :: int(w.LINK_STATE)].T[:n_plan] / w.GRAINS
         gate[:, layout.link[layout.gates]] = state.gate[1 : 2 * len(layout.gates) : 2].T[:n_plan] / w.GRAINS
         return link, gate
+
+    def batch(self, plans: Sequence[TimingPlan]) -> Levels:
+        """Capacities of up to 16 plans."""
+        return self.levels.batch(plans, slots_apart=BLOCK)
 
     def state(self, levels: Levels) -> w.State:
         """An empty network."""
@@ -381,13 +392,6 @@ class Wave:
     def advance(self, state: w.State, levels: Levels) -> None:
         """Run the whole period from a state."""
         layout = self.layout
-        spare = np.zeros(len(levels.cycle_s), np.int64)
-        if not levels.alike.all():
-            needed = np.where(levels.alike, 0, levels.stride * BLOCK)
-            level = row_zeros(len(levels.level) + int(needed.sum()), np.uint8)
-            level[: len(levels.level)] = levels.level
-            spare = np.where(levels.alike, 0, len(levels.level) + np.cumsum(needed) - needed)
-            levels = levels._replace(level=level)
         n_mv, n_slot, n_link = (n * BLOCK for n in layout.most_of_node)
         work = w.Work(
             arriving=row_zeros(n_link),
@@ -399,8 +403,9 @@ class Wave:
             gate=row_zeros(2 * layout.most_of_node[1]),
             asked=row_zeros(layout.most_of_node[1]),
             part=row_zeros(2 * layout.most_of_node[1]),
+            at=np.empty(WIDTH, np.int64),
         )
         w.run(
-            layout.arrays, state, levels, spare, self.begin_step, self.n_step, self._warm_steps,
+            layout.arrays, state, levels, self.begin_step, self.n_step, self._warm_steps,
             self._flow_arrays, self._entry_step, work,
         )  # fmt: skip

@@ -44,7 +44,7 @@ class NaiveWave:
 
     def __init__(self, wave: Wave, plan: TimingPlan) -> None:
         self.wave, self.net = wave, wave.net
-        self.clock = Clock(wave.levels, wave.levels.batch([plan]))
+        self.clock = Clock(wave.levels, wave.batch([plan]))
         kernel = wave.layout
         # orders and rounded lags are the kernel's; the rest is worked out anew
         self.order = kernel.movement.tolist()

@@ -81,7 +81,7 @@ def test_a_standing_queue_discharges_its_green() -> None:
     """16.54 vehicles per 30 s of green at 1,985.3 veh/h."""
     network = single_approach(HALF, length_m=2000.0)
     wave, _ = run(network, one_road(300), warm=0)
-    levels = wave.levels.batch([field_plan(network)])
+    levels = wave.batch([field_plan(network)])
     state = wave.state(levels)
     wave.advance(state, levels)
     inside = state.queue[:, 0].sum() / w.GRAINS + state.gate[0, 0] / w.GRAINS
@@ -168,7 +168,7 @@ def test_no_vehicle_is_made_or_lost() -> None:
     """What wanted to enter has left, stands, drives or waits outside; to half a grain per step and movement."""
     network = single_approach(HALF, length_m=200.0)
     wave, _ = run(network, one_road(120), warm=0)
-    levels = wave.levels.batch([field_plan(network)])
+    levels = wave.batch([field_plan(network)])
     state = wave.state(levels)
     wave.advance(state, levels)
     inside = state.queue[:, 0].sum() + state.gate[0, 0] + state.entered[:, 0].astype(float).sum()
