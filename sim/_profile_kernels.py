@@ -24,7 +24,8 @@ FAST = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 # is the first to feed its link
 MV = U(8)
 TARGET, ROW, FOE0, FOE1, WATCHED, FIRST = map(U, range(6))
-# coefficients of movements: vehicles per second and level, free and giving way; decay with what comes against it; share of those that go on
+# coefficients of movements: vehicles per second and level, free and giving way; decay with what comes against it; share
+# of those that go on
 MV_F = U(4)
 FREE, GIVING, GAP, SHARE = map(U, range(4))
 # results of movements: mean queue of the cyclic polygon, capacity, arrivals, per second of the cycle
@@ -54,6 +55,7 @@ class State(NamedTuple):
     inflow: np.ndarray  # (K × slots, P) float32, into each link at its start [veh/s]
     passed: np.ndarray  # (watched × slots, P) float32 [veh/s]
     result: np.ndarray  # (M × RESULT, P) float32
+    held: np.ndarray  # (M, P) float32, left over from before, that arrives at the stop line evenly [veh/s]
 
 
 @njit(**FAST)
@@ -124,25 +126,29 @@ def _capacities(move, move_f, foe, level, first_row, stride, passed, m, n_slot, 
 
 
 @njit(inline="always", **FAST)
-def _serve(move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed, result):
+def _serve(
+    move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed, result, held
+):  # fmt: skip
     """The queue of a movement around the cycle, from the queue that it comes back to; feeds the next link.
 
     What comes beyond capacity is left out here: it makes no cyclic queue but one that grows, see `sim.profile`.
     """
     record, share = m * MV, move_f[m * MV_F + SHARE]
     zero = splat(np.float32(0))
-    asked = came_sum * share
-    served = where_above(asked, capacity_sum, capacity_sum / asked, splat(np.float32(1))) * share
+    waiting = load(held, m)
+    asked = came_sum * share + waiting * cycle_row
+    part = where_above(asked, capacity_sum, capacity_sum / asked, splat(np.float32(1)))
+    served, waiting = part * share, part * waiting
     queue = zero
     for i in range(n):
-        queue = most(queue + load(arrivals, U(i)) * served - load(capacity, U(i)), zero)
+        queue = most(queue + load(arrivals, U(i)) * served + waiting - load(capacity, U(i)), zero)
     total = zero
     target = U(move[record + TARGET]) * n_slot
     watched = move[record + WATCHED]
     fresh = move[record + FIRST] == 1
     for i in range(n):
         t = U(i)
-        x = queue + load(arrivals, t) * served
+        x = queue + load(arrivals, t) * served + waiting
         out = least(x, load(capacity, t))
         queue = x - out
         total += where_above(cycle_row, splat(np.float32(i)), queue, zero)
@@ -161,7 +167,7 @@ def _serve(move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slo
 def _link(layout, state, levels, n_slot, alike, work, k):
     """Arrivals at one stop line, and what its movements make of them."""
     _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
-    inflow, passed, result = state
+    inflow, passed, result, held = state
     level, cycle, first, strides = levels.level, levels.cycle_s, levels.first, levels.stride
     came, arrivals, capacity, tail, cycles = work
     stands_under = level_clock[k]
@@ -191,7 +197,8 @@ def _link(layout, state, levels, n_slot, alike, work, k):
             move, move_f, foe, level, first_row, stride, passed, m, n_slot, n, cycle_row, capacity
         )
         _serve(
-            move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed, result
+            move, move_f, m, arrivals, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed, result,
+            held,
         )  # fmt: skip
 
 
@@ -217,7 +224,7 @@ def link_tables(layout, state, levels, n_slot, links, work, tables):
     s of a table holds for arrivals s seconds earlier. The state is left as it is, but for results and what feeds on.
     """
     _, link_mv, clock, level_clock, lag_s, smoothing, entry_vps, end_share, move, move_f, foe = layout
-    inflow, passed, result = state
+    inflow, passed, result, held = state
     level, cycle, starts, strides = levels.level, levels.cycle_s, levels.first, levels.stride
     came, arrivals, capacity, tail, cycles, shifted, nowhere = work
     width = came.shape[1]
@@ -245,7 +252,7 @@ def link_tables(layout, state, levels, n_slot, links, work, tables):
                 )
                 _serve(
                     nowhere, move_f, m, shifted, came_sum, capacity_sum, capacity, n, n_slot, cycle_row, inflow, passed,
-                    result,
+                    result, held,
                 )  # fmt: skip
                 total += load(result, m * RESULT + QUEUE)
             store(shifted, ZERO, total)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ RIGHT_PACE = 0.86
 LEAST_VPH = 0.5
 """A movement that nobody makes still holds this little of its lanes, so that it has some capacity. [veh/h]"""
 SPLIT_SWEEPS = 40
+COUNT_S, MIN_COUNTS = 300.0, 4
+"""How clumped vehicles come is measured on counts of so many seconds, if there are so many."""
 FLOAT = NDArray[np.float64]
 
 
@@ -224,6 +227,7 @@ class FilterFlows:
     entry_step_s: float
     entry_vps: FLOAT  # (J, K) vehicles that want to enter the network on a link
     veh: float
+    dispersion: float  # variance over mean of 5-minute entry counts [-]
 
     def mean_share(self) -> tuple[FLOAT, FLOAT]:
         """Shares over the whole period: of movements (M,) and of ends (K,), intervals weighted by their length. [-]"""
@@ -234,6 +238,36 @@ class FilterFlows:
     def mean_entry_vps(self) -> FLOAT:
         """Mean entry flow per link; shape (K,). [veh/s]"""
         return np.asarray(self.entry_vps.mean(axis=0))
+
+    def periods(self, period_s: float) -> list[FilterFlows]:
+        """The same flows as mean flows of periods at least so long, each of one interval of shares."""
+        ends = [0]
+        for i, end_s in enumerate(self.share_end_s):
+            since_s = self.begin_s if ends[-1] == 0 else self.share_end_s[ends[-1] - 1]
+            if end_s - since_s >= period_s - 1e-6:
+                ends.append(i + 1)
+        ends[-1 if len(ends) > 1 else len(ends) :] = [len(self.share_end_s)]
+        return [self._part(a, b) for a, b in pairwise(ends)]
+
+    def _part(self, first: int, last: int) -> FilterFlows:
+        """Mean flows of some intervals of shares."""
+        begin_s = float(self.share_end_s[first - 1]) if first else self.begin_s
+        end_s = float(self.share_end_s[last - 1])
+        steps = slice(*(round((t - self.begin_s) / self.entry_step_s) for t in (begin_s, end_s)))
+        seconds = np.diff(self.share_end_s[first:last], prepend=begin_s)
+        weight = seconds / seconds.sum()
+        entry = self.entry_vps[steps].mean(axis=0, keepdims=True)
+        return replace(
+            self,
+            begin_s=begin_s,
+            end_s=end_s,
+            share_end_s=np.array([end_s]),
+            share=(weight @ self.share[first:last])[None],
+            end_share=(weight @ self.end_share[first:last])[None],
+            entry_step_s=end_s - begin_s,
+            entry_vps=entry,
+            veh=float(entry.sum() * (end_s - begin_s)),
+        )
 
 
 def flows_of_demand(net: FilterNetwork, demand: Demand) -> FilterFlows:
@@ -271,6 +305,7 @@ def flows_of_demand(net: FilterNetwork, demand: Demand) -> FilterFlows:
         entry_step_s=step_s,
         entry_vps=np.repeat(entry, np.round(lengths / step_s).astype(np.int64), axis=0),
         veh=float((entry * lengths[:, None]).sum()),
+        dispersion=demand.dispersion,
     )
 
 
@@ -329,7 +364,20 @@ def flows_of_trips(
         entry_step_s=entry_step_s,
         entry_vps=entry,
         veh=float(due.sum()),
+        dispersion=_dispersion(entry, entry_step_s),
     )
+
+
+def _dispersion(entry_vps: FLOAT, step_s: float) -> float:
+    """Variance over mean of 5-minute entry counts around a straight line, all entries pooled; at least 1. [-]"""
+    per = max(1, round(COUNT_S / step_s))
+    n = len(entry_vps) // per
+    if n < MIN_COUNTS or not entry_vps.any():
+        return 1.0
+    counts = entry_vps[: n * per].reshape(n, per, -1).sum(axis=1) * step_s
+    line = np.stack([np.ones(n), np.arange(n)], axis=1)
+    rest = counts - line @ np.linalg.lstsq(line, counts, rcond=None)[0]
+    return max(1.0, float((rest**2).sum() / (n - 2) / counts.mean(axis=0).sum()))
 
 
 def _shares(net: FilterNetwork, veh: Mapping[Pair, FLOAT], n_interval: int) -> tuple[FLOAT, FLOAT]:

@@ -17,7 +17,7 @@ from sim import _profile_kernels as c
 from sim._rows import row_zeros
 from sim.filter_inputs import FLOAT
 from sim.filter_levels import Levels
-from sim.profile import MAX_SWEEPS, Profile
+from sim.profile import Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,39 +61,37 @@ def link_costs(profile: Profile, plan: TimingPlan) -> LinkCosts:
     if other:
         odd = [f"controller {k!r} runs {plan.controllers[k].cycle_s:g} s, others {n} s; give all one" for k in other]
         raise PlanError("link_costs", odd)
-    state, _ = profile.settle(levels, None, MAX_SWEEPS)
-    clock = layout.arrays.clock
+    clock = layout.periods[0].clock
     n_controller = len(net.controllers)
     own = layout.order.clock
     chosen = np.flatnonzero((own < n_controller) & (clock[:, 1] < n_controller) & (clock[:, 0] != clock[:, 1]))
-    tables = _tables(profile, levels, state, chosen)
+    tables = np.zeros((len(chosen), n))
+    for arrays, seconds, period in zip(layout.periods, layout.seconds, profile.periods(levels), strict=True):
+        tables += seconds * _tables(arrays, levels, period.state, chosen)
     offset = np.array([round(plan.controllers[name].offset_s) for name in net.controllers], np.int64)
     ends, starts = clock[chosen, 0], clock[chosen, 1]
     # entry s of a table: arrivals s seconds earlier than in this plan, as if the signal here were s seconds later
     now = offset[ends] - offset[starts] if len(chosen) else np.zeros(0, np.int64)
     shift = (np.arange(n)[None, :] - now[:, None]) % n
     order = np.argsort(layout.order.link[chosen], kind="stable")
-    period_s = profile.flows.end_s - profile.flows.begin_s
     return LinkCosts(
         cycle_s=n,
         links=tuple(net.links[k] for k in layout.order.link[chosen][order]),
         from_controller=tuple(net.controllers[i] for i in starts[order]),
         to_controller=tuple(net.controllers[i] for i in ends[order]),
-        delay_s=(np.take_along_axis(tables, shift, axis=1) * period_s)[order],
+        delay_s=np.take_along_axis(tables, shift, axis=1)[order],
     )
 
 
-def _tables(profile: Profile, levels: Levels, state: c.State, chosen: NDArray[np.int64]) -> FLOAT:
+def _tables(arrays: c.Layout, levels: Levels, state: c.State, chosen: NDArray[np.int64]) -> FLOAT:
     """Mean queues (L, C), entry s for arrivals s seconds earlier. [veh]"""
     n = levels.n_slot
-    move = profile.layout.arrays.move.reshape(-1, int(c.MV)).copy()
+    move = arrays.move.reshape(-1, int(c.MV)).copy()
     # departures are not passed on: they go to a link behind the last, and to no stream that others give way to
-    move[:, int(c.TARGET)], move[:, int(c.WATCHED)], move[:, int(c.FIRST)] = len(profile.layout.start_vps), c.NONE, 1
+    move[:, int(c.TARGET)], move[:, int(c.WATCHED)], move[:, int(c.FIRST)] = len(arrays.lag_s), c.NONE, 1
     inflow = row_zeros(len(state.inflow) + n)
     inflow[: len(state.inflow)] = state.inflow
     tables = np.empty((len(chosen), n), np.float32)
     work = (row_zeros(n), row_zeros(n), row_zeros(n), row_zeros(1), row_zeros(1), row_zeros(n), move.ravel())
-    c.link_tables(
-        profile.layout.arrays, c.State(inflow, state.passed, state.result), levels, np.uint64(n), chosen, work, tables,
-    )  # fmt: skip
+    c.link_tables(arrays, state._replace(inflow=inflow), levels, np.uint64(n), chosen, work, tables)
     return tables.astype(np.float64)

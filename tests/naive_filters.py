@@ -9,6 +9,7 @@ import numpy as np
 from network_data.plans import TimingPlan
 from sim import _wave_kernels as w
 from sim._level_kernels import FULL
+from sim.filter_inputs import movement_flows_vps
 from sim.filter_levels import GAP_POWER, Levels, LevelTables
 from sim.profile import Profile
 from sim.wave import ENTRY_HEADWAY, Wave
@@ -130,7 +131,7 @@ def naive_profile(profile: Profile, plan: TimingPlan, *, sweeps: int) -> np.ndar
 
     Every profile is a list over the cycle; dispersion runs so often around it that where it began is forgotten.
     """
-    net, order, kernel = profile.net, profile.layout.order, profile.layout.arrays
+    net, order, kernel = profile.net, profile.layout.order, profile.layout.periods[0]
     levels = profile.levels.batch([plan])
     clock, n = Clock(profile.levels, levels), levels.n_slot
     share, _ = profile.flows.mean_share()
@@ -138,7 +139,7 @@ def naive_profile(profile: Profile, plan: TimingPlan, *, sweeps: int) -> np.ndar
     feeders = defaultdict(list)
     for m, target in enumerate(net.mv_target):
         feeders[int(target)].append(m)
-    start = profile.flow_vps
+    start = movement_flows_vps(net, profile.flows)
     out = {m: [float(start[m])] * n for m in range(len(net.movements))}
     passed = {m: [0.0] * n for m in range(len(net.movements))}
     queues = np.zeros(len(net.movements))

@@ -11,7 +11,8 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim import _profile_kernels as c
 from sim import _rows
-from sim.profile import TRANSYT, Profile
+from sim.platoons import TRANSYT
+from sim.profile import Profile
 from sim.wave import Wave
 from tests import naive_filters
 from tests.builders import demand, field_plan, left_turn, merge, single_approach, two_signals, with_offsets
@@ -63,7 +64,8 @@ def test_profile_kernel_equals_its_naive_twin(network: RoadNetwork, dispersion) 
     rng = random.Random(3)
     profile = Profile(network, random_flows(rng, network, busy=0.4), dispersion=dispersion)
     plan = field_plan(network)
-    state, sweeps = profile.settle(profile.levels.batch([plan]), None, 12)
+    period = profile.periods(profile.levels.batch([plan]), max_sweeps=12)[0]
+    state, sweeps = period.state, period.sweeps
     queues = np.zeros(len(profile.net.movements))
     queues[profile.layout.order.movement] = state.result[int(c.QUEUE) :: int(c.RESULT), 0]
 
