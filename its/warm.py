@@ -8,6 +8,8 @@ import numpy as np
 
 from sim import _kernels, trips
 from sim import _tables as k
+from sim.actuated import actuated_state
+from sim.compile import join_controllers
 
 
 def compile_kernels() -> float:
@@ -18,6 +20,7 @@ def compile_kernels() -> float:
     lane[0, [k.BLOCKER, k.LEFT, k.RIGHT]] = -1
     const = np.zeros(k.N_CONST, np.int32)
     const[k.END] = 2
+    plan = join_controllers([])
     _kernels.run(
         k.NetworkArrays(
             lane,
@@ -25,7 +28,7 @@ def compile_kernels() -> float:
             np.zeros((0, 3), np.int32),
             np.zeros((0, 4), np.int32),
         ),
-        k.PlanArrays(np.zeros((0, k.N_SIGNAL), np.int32), np.zeros((0, 5), np.int32)),
+        plan,
         k.TripArrays(np.zeros((0, k.N_VEHICLE), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32)),
         const,
         k.State(
@@ -37,6 +40,8 @@ def compile_kernels() -> float:
             np.zeros((0, 2), np.int32),
             np.zeros(2, np.int32),
             np.zeros((0, k.N_SIGNAL_STATE), np.int32),
+            np.zeros((0, 5), np.int32),
+            actuated_state(plan.actuated),
         ),
         k.Results(np.zeros(k.N_TOTALS, np.int64), np.zeros((0, k.N_LOG), np.int32), np.zeros(1, np.int64)),
     )

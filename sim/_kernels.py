@@ -14,6 +14,7 @@ from __future__ import annotations
 from numba import njit
 
 from sim import _tables as c
+from sim._actuated import decide, start
 from sim._prefetch import prefetch
 
 # `_nrt` off: numba would count references to every array at every inlined call, with atomic instructions that took
@@ -86,6 +87,26 @@ def _keep_up(plan, s, signal, now):
         _show_window(plan, s, signal, w, base)
 
 
+@njit(**FAST)
+def _live_time(net, const, s, lane, conn, first, t, arrival):
+    """As `_signal_time`, where an actuated controller decides: it has told of two greens at most."""
+    for w in range(first, first + 2):
+        green, until = s.live[w, c.GREEN0], s.live[w, c.GREEN1]
+        go = max(t, green)
+        if s.live[w, c.FRESH] and arrival < green + const[c.START_UP]:
+            go = max(go, green + const[c.START_UP])
+        end = until if until >= c.NEVER else until + min(s.live[w, c.YELLOW], net.conn[conn, c.USE])
+        if green < c.NEVER and go <= end:
+            s.lane[lane, c.WINDOW_END] = end
+            s.lane[lane, c.LETTER] = s.live[w, c.MODE]
+            if s.lane[lane, c.GREEN_FROM] != green:
+                s.lane[lane, c.GREEN_FROM] = green
+                s.lane[lane, c.N_GREEN] = 0
+            return go
+    s.lane[lane, c.AT_RED] = net.conn[conn, c.SIGNAL]
+    return c.NEVER
+
+
 @njit(inline="always", **FAST)
 def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
     """Earliest time from t on at which a vehicle may pass the signal; notes the window in the lane's row.
@@ -96,6 +117,8 @@ def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
     signal = net.conn[conn, c.SIGNAL]
     first, last = s.signal[signal, c.FIRST], s.signal[signal, c.LAST]
     s.lane[lane, c.WINDOW_END] = c.NEVER
+    if last == c.LIVE:
+        return _live_time(net, const, s, lane, conn, first, t, arrival)
     if first == last:
         return c.NEVER
     _keep_up(plan, s, signal, now)
@@ -141,6 +164,7 @@ def _schedule(net, plan, const, s, lane, now, t):
     t = max(t, arrival, s.lane[lane, c.FREE_AT])
     s.lane[lane, c.WINDOW_END] = c.NEVER
     s.lane[lane, c.LETTER] = c.PERMITTED
+    s.lane[lane, c.AT_RED] = -1
     if conn >= 0 and net.conn[conn, c.PLACE] != lane:
         if net.conn[conn, c.SIGNAL] >= 0:
             t = _signal_time(net, plan, const, s, lane, conn, now, t, arrival)
@@ -294,11 +318,23 @@ def _give_up_place(s, veh, lane, now):
 
 
 @njit(inline="always", **FAST)
+def _is_live(net, s, conn):
+    """Whether an actuated controller decides on the green of a connection."""
+    signal = net.conn[conn, c.SIGNAL]
+    return signal >= 0 and s.signal[signal, c.LAST] == c.LIVE
+
+
+@njit(inline="always", **FAST)
 def _is_open(net, plan, s, conn, now):
     """Whether the signal of a connection shows green, or there is none."""
     if conn < 0 or net.conn[conn, c.SIGNAL] < 0:
         return True
     signal = net.conn[conn, c.SIGNAL]
+    if s.signal[signal, c.LAST] == c.LIVE:
+        w = s.signal[signal, c.FIRST]
+        return (
+            s.live[w, c.GREEN0] <= now < s.live[w, c.GREEN1] or s.live[w + 1, c.GREEN0] <= now < s.live[w + 1, c.GREEN1]
+        )
     if s.signal[signal, c.FIRST] == s.signal[signal, c.LAST]:
         return False
     _keep_up(plan, s, signal, now)
@@ -464,10 +500,14 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         out.totals[c.DONE] += 1
         _schedule(net, plan, const, s, lane, now, now)
         return
-    if now > s.lane[lane, c.WINDOW_END]:  # woken too late for its green
+    place = net.conn[conn, c.PLACE]
+    late = now > s.lane[lane, c.WINDOW_END]
+    if place != lane and _is_live(net, s, conn):
+        arrival = s.veh[veh, c.ARRIVAL]
+        late = _signal_time(net, plan, const, s, lane, conn, now, now, arrival) > now
+    if late:  # woken too late for its green
         _schedule(net, plan, const, s, lane, now, now)
         return
-    place = net.conn[conn, c.PLACE]
     inside = place == lane
     yields = net.conn[conn, c.FOE1] > net.conn[conn, c.FOE0] and (inside or s.lane[lane, c.LETTER] < c.PROTECTED)
     stops_inside = place >= 0 and not inside and s.present[place] > 0
@@ -524,11 +564,12 @@ def _look_ahead(net, trips, s, lane):
     """
     if lane < 0:
         return
-    head = s.lane[lane, c.HEAD]
-    conn = s.veh[head, c.CONN]
-    if conn >= 0 and lane < net.lane.shape[0]:
-        prefetch(net.conn, conn)
-        prefetch(trips.route, s.veh[head, c.STEP] + 1)
+    if lane < net.lane.shape[0]:
+        head = s.lane[lane, c.HEAD]
+        conn = s.veh[head, c.CONN]
+        if conn >= 0:
+            prefetch(net.conn, conn)
+            prefetch(trips.route, s.veh[head, c.STEP] + 1)
         if s.veh[head, c.NEXT] >= 0:
             prefetch(s.veh, s.veh[head, c.NEXT])
     second = s.following[lane]
@@ -541,11 +582,26 @@ def _look_ahead(net, trips, s, lane):
 
 
 @njit(**FAST)
+def _decide(net, plan, const, s, owner, now):
+    """An actuated controller looks and acts; lanes that wait for what it changed try again."""
+    a = owner - plan.owner[0]
+    _push(s, owner, decide(plan.actuated, s.actuated, s.live, s.lane, s.veh, a, now))
+    for n in range(1, s.actuated.changed[0] + 1):
+        signal = s.actuated.changed[n]
+        for i in range(plan.lane_start[signal], plan.lane_start[signal + 1]):
+            if s.lane[plan.lane[i], c.AT_RED] == signal:
+                _schedule(net, plan, const, s, plan.lane[i], now, now)
+
+
+@njit(**FAST)
 def run(net, plan, trips, const, s, out):
     """Simulate [0, end) from an empty network; fills the totals and, where it has rows, the log."""
     _reset(plan, s, out)
     n_lane, n_veh = net.lane.shape[0], trips.vehicle.shape[0]
     due = 0
+    n_owner = plan.owner[0] if plan.owner.shape[0] else c.NEVER
+    for a in range(plan.owner.shape[0]):
+        _push(s, plan.owner[a], start(plan.actuated, s.actuated, s.live, a))
     for now in range(const[c.END]):
         while due < n_veh and trips.vehicle[due, c.DEPART] <= now:
             _join_gate(net, trips, s, due, now)
@@ -554,7 +610,9 @@ def run(net, plan, trips, const, s, out):
             lane = s.bucket[now]
             s.bucket[now] = s.following[lane]
             _look_ahead(net, trips, s, s.following[lane])
-            if lane >= n_lane:
+            if lane >= n_owner:
+                _decide(net, plan, const, s, lane, now)
+            elif lane >= n_lane:
                 _leave_gate(net, plan, trips, const, s, out, lane, now)
             else:
                 _leave_lane(net, plan, trips, const, s, out, lane, now)
@@ -582,12 +640,13 @@ def _reset(plan, s, out):
         s.lane[lane, c.WAITER] = -1
         s.lane[lane, c.BLOCKED_FROM] = -1
         s.lane[lane, c.CARRY] = 500
+        s.lane[lane, c.AT_RED] = -1
     for signal in range(plan.signal.shape[0]):
         first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
         s.signal[signal, c.FIRST] = first
         s.signal[signal, c.LAST] = last
         s.signal[signal, c.LAP] = plan.signal[signal, c.CYCLE]
-        if first < last:
+        if 0 <= first < last:
             _show_window(plan, s, signal, first, plan.signal[signal, c.BASE])
 
 

@@ -39,10 +39,11 @@ N_VEHICLE = 9
 # lanes (changing), in one row behind the static columns: pending event; end and mode of the green it lies in; head
 # waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles left; places
 # taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made place for one
-# from the lane beside it; when the head arrived; what headways were too long or short by rounding [1/1000 tick]
+# from the lane beside it; when the head arrived; what headways were too long or short by rounding [1/1000 tick];
+# signal of an actuated controller that it waits for, or -1
 EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_LANE, N_LANE + 8)
 LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_LANE + 8, N_LANE + 13)
-WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY = range(N_LANE + 13, N_LANE + 20)
+WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY, AT_RED = range(N_LANE + 13, N_LANE + 21)
 N_LANE_STATE = 32  # a row is two lines of the cache
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
 # step; its first place in the ring; its traits. A row is half a line of the cache
@@ -54,6 +55,8 @@ BY_LANE, CHANGED = range(2)
 # window: green from, until, yellow behind it, mode (and 16 where the signal was closed before)
 FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
 N_SIGNAL_STATE = 16  # a row is one line of the cache
+LIVE = -1
+"""Instead of WINDOW1: an actuated controller writes the signal's two windows, from row WINDOW0 of the live ones on."""
 # totals
 DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)
 N_TOTALS = 6
@@ -82,11 +85,34 @@ class NetworkArrays(NamedTuple):
     pair: Ints  # (Q, 4)
 
 
+class ActuatedArrays(NamedTuple):
+    """Actuated controllers, A of them with P phases: see `sim._actuated`."""
+
+    controller: Ints  # (A, N_CONTROLLER)
+    slot: Ints  # (slots, 2)
+    phase: Ints  # (P, N_PHASE)
+    head: Ints  # (heads of phases, N_HEAD)
+    detector: Ints  # (detectors of phases, N_DETECTOR)
+    column: Ints  # (5,) columns of the lanes' and vehicles' tables that they read
+
+
+class ActuatedState(NamedTuple):
+    """What actuated controllers change; `changed[0]` entries behind it name the signals of the last decision."""
+
+    ring: Ints  # (rings, N_RING_STATE)
+    seen: Ints  # (detectors,) last detection known
+    changed: Ints  # (1 + N,); a signal may be named twice
+
+
 class PlanArrays(NamedTuple):
-    """A plan: S signals and their windows."""
+    """A plan: S signals and their windows; A actuated controllers, which have events of their own."""
 
     signal: Ints  # (S, N_SIGNAL)
     window: Ints  # (W, 5)
+    actuated: ActuatedArrays
+    owner: Ints  # (A,) their numbers in the calendar, behind lanes and gates
+    lane_start: Ints  # (S + 1,) or (0,) where nothing is actuated
+    lane: Ints  # lanes of signal n: [lane_start[n], lane_start[n + 1])
 
 
 class TripArrays(NamedTuple):
@@ -108,6 +134,8 @@ class State(NamedTuple):
     moved: Ints  # (V, 2)
     ring: Ints  # (places,) when each place was left
     signal: Ints  # (S, N_SIGNAL_STATE)
+    live: Ints  # (2 × live signals, 5) their windows: the running green and the one after it
+    actuated: ActuatedState
 
 
 def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints, standing: Ints) -> Ints:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.actuation import ActuatedController
 from network_data.errors import DemandError, NetworkError, PlanError
 from network_data.network import Connection, RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
 from sim import _tables as k
+from sim.actuated import LaneData, actuated_state, compile_actuated
 from sim.parameters import SimParameters
 
 TICKS = 10
@@ -350,27 +352,94 @@ def join_controllers(parts: Sequence[ControllerArrays]) -> k.PlanArrays:
     signals, at = [], 0
     for part in parts:
         rows = part.signal.copy()
-        rows[:, k.WINDOW0 : k.WINDOW1 + 1] += at
+        fixed = rows[:, k.WINDOW1] != k.LIVE
+        rows[fixed, k.WINDOW0 : k.WINDOW1 + 1] += at
         signals.append(rows)
         at += len(part.window)
-    if not signals:
-        return k.PlanArrays(signal=np.zeros((0, 4), np.int32), window=np.zeros((0, 5), np.int32))
-    return k.PlanArrays(signal=np.concatenate(signals), window=np.concatenate([part.window for part in parts]))
+    nothing = np.zeros(0, np.int32)
+    return k.PlanArrays(
+        signal=np.concatenate(signals) if signals else np.zeros((0, k.N_SIGNAL), np.int32),
+        window=np.concatenate([part.window for part in parts]) if parts else np.zeros((0, 5), np.int32),
+        actuated=compile_actuated([], {}, {}, {}),
+        owner=nothing,
+        lane_start=nothing,
+        lane=nothing,
+    )
 
 
-def compile_plan(compiled: CompiledNetwork, plan: TimingPlan, *, begin_s: float = 0.0) -> k.PlanArrays:
+def compile_plan(
+    compiled: CompiledNetwork,
+    plan: TimingPlan,
+    *,
+    begin_s: float = 0.0,
+    actuated: Mapping[str, ActuatedController] | None = None,
+) -> k.PlanArrays:
     """Lay a plan out for the kernel.
+
+    Parameters
+    ----------
+    actuated : mapping, optional
+        Controllers that decide themselves; their programs in the plan are not used.
 
     Raises
     ------
     PlanError
-        A controller of the network without a plan.
+        A controller of the network without a plan, an actuated one that is not in the network.
     """
-    missing = sorted(set(compiled.heads_of) - set(plan.controllers))
-    if missing:
-        raise PlanError("plan", [f"has no program for controller {c!r}; add one" for c in missing])
-    return join_controllers(
-        [compile_controller(compiled, plan.controllers[c], begin_s=begin_s) for c in compiled.heads_of]
+    actuated = actuated or {}
+    missing = sorted(set(compiled.heads_of) - set(plan.controllers) - set(actuated))
+    faults = [f"has no program for controller {c!r}; add one" for c in missing]
+    faults += [
+        f"actuated controller {c!r} is not in the network; correct its id"
+        for c in sorted(set(actuated) - set(compiled.heads_of))
+    ]
+    if faults:
+        raise PlanError("plan", faults)
+    n_live = 0
+    parts = []
+    for c in compiled.heads_of:
+        if c in actuated:
+            n = len(compiled.heads_of[c])
+            live = np.array([(0, 0, n_live + 2 * i, k.LIVE) for i in range(n)], np.int32).reshape(n, k.N_SIGNAL)
+            parts.append(ControllerArrays(live, np.zeros((0, 5), np.int32)))
+            n_live += 2 * n
+        else:
+            parts.append(compile_controller(compiled, plan.controllers[c], begin_s=begin_s))
+    joined = join_controllers(parts)
+    return _with_actuated(compiled, joined, actuated, begin_s) if actuated else joined
+
+
+def _with_actuated(
+    compiled: CompiledNetwork, plan: k.PlanArrays, actuated: Mapping[str, ActuatedController], begin_s: float
+) -> k.PlanArrays:
+    keys = [(c, index) for c, heads in compiled.heads_of.items() for index in heads]
+    signal_of = {
+        key: (signal, int(plan.signal[signal, k.WINDOW0]))
+        for signal, key in enumerate(keys)
+        if plan.signal[signal, k.WINDOW1] == k.LIVE
+    }
+    links = compiled.network.links
+    lane_data = {
+        (link, index): LaneData(lane.length_m, lane.speed_mps, compiled.spacing_m)
+        for link, index in compiled.lane_of
+        for lane in (links[link].lanes[index],)
+    }
+    lanes: dict[int, dict[int, None]] = defaultdict(dict)
+    for connection, row in zip(compiled.network.connections, compiled.arrays.conn, strict=True):
+        lanes[int(row[k.SIGNAL])][compiled.lane_of[connection.from_link, connection.from_lane]] = None
+    by_signal = [list(lanes.get(signal, ())) for signal in range(len(keys))]
+    first = compiled.n_lane + len(compiled.gate_of)
+    return plan._replace(
+        actuated=compile_actuated(
+            [actuated[c] for c in compiled.heads_of if c in actuated],
+            signal_of,
+            compiled.lane_of,
+            lane_data,
+            begin_s=begin_s,
+        ),
+        owner=np.arange(first, first + len(actuated), dtype=np.int32),
+        lane_start=np.cumsum([0, *map(len, by_signal)]).astype(np.int32),
+        lane=np.array([lane for rows in by_signal for lane in rows], np.int32),
     )
 
 
@@ -486,9 +555,9 @@ def constants(
     return row
 
 
-def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
+def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks: int) -> k.State:
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
-    n_row = compiled.n_lane + len(compiled.gate_of)
+    n_row = compiled.n_lane + len(compiled.gate_of) + len(plan.owner)
     lane = _rows((n_row, k.N_LANE_STATE))
     lane[:, : k.N_LANE] = -1
     lane[: compiled.n_lane, : k.N_LANE] = compiled.arrays.lane
@@ -500,7 +569,9 @@ def new_state(compiled: CompiledNetwork, n_veh: int, n_ticks: int) -> k.State:
         veh=_rows((n_veh, k.N_VEH_STATE)),
         moved=np.empty((n_veh, 2), np.int32),
         ring=np.empty(compiled.n_ring, np.int32),
-        signal=_rows((sum(map(len, compiled.heads_of.values())), k.N_SIGNAL_STATE)),
+        signal=_rows((len(plan.signal), k.N_SIGNAL_STATE)),
+        live=np.zeros((2 * int((plan.signal[:, k.WINDOW1] == k.LIVE).sum()), 5), np.int32),
+        actuated=actuated_state(plan.actuated),
     )
 
 

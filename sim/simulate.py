@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.actuation import ActuatedController
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.trips import Trips
@@ -26,6 +27,9 @@ from sim.compile import (
     new_state,
 )
 from sim.parameters import STREET, SimParameters
+
+Actuated = Mapping[str, ActuatedController]
+"""Actuated controllers by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +115,18 @@ class Simulator:
         """Number of realizations every plan is run on."""
         return len(self._trips)
 
-    def compile(self, plan: TimingPlan) -> k.PlanArrays:
-        """A plan as the kernel reads it."""
-        return compile_plan(self.compiled, plan, begin_s=self.begin_s - self.warmup_s)
+    def compile(self, plan: TimingPlan, actuated: Actuated | None = None) -> k.PlanArrays:
+        """A plan as the kernel reads it; `actuated` controllers decide themselves instead of running their program."""
+        return compile_plan(self.compiled, plan, begin_s=self.begin_s - self.warmup_s, actuated=actuated)
 
-    def run(self, plans: Sequence[TimingPlan], realizations: Sequence[int] | None = None) -> list[list[Totals]]:
+    def run(
+        self,
+        plans: Sequence[TimingPlan],
+        realizations: Sequence[int] | None = None,
+        actuated: Actuated | None = None,
+    ) -> list[list[Totals]]:
         """Totals of every plan (outer) on every realization (inner)."""
-        return self.run_compiled([self.compile(plan) for plan in plans], realizations)
+        return self.run_compiled([self.compile(plan, actuated) for plan in plans], realizations)
 
     def run_compiled(
         self, plans: Sequence[k.PlanArrays], realizations: Sequence[int] | None = None
@@ -129,16 +138,19 @@ class Simulator:
         n = len(chosen)
         return [results[i * n : (i + 1) * n] for i in range(len(plans))]
 
-    def _state(self) -> k.State:
-        if not hasattr(self._local, "state"):
-            self._local.state = new_state(self.compiled, self._n_state_veh, int(self._constants[k.END]))
+    def _state(self, plan: k.PlanArrays) -> k.State:
+        """Working memory of this thread, made anew where other controllers are actuated than before."""
+        sizes = (len(plan.owner), *(len(table) for table in plan.actuated))
+        if getattr(self._local, "sizes", None) != sizes:
+            self._local.state = new_state(self.compiled, plan, self._n_state_veh, int(self._constants[k.END]))
+            self._local.sizes = sizes
         state: k.State = self._local.state
         return state
 
     def _one(self, job: tuple[k.PlanArrays, int]) -> Totals:
         plan, r = job
         out = _results(0)
-        _kernels.run(self.compiled.arrays, plan, self._trips[r], self._constants, self._state(), out)
+        _kernels.run(self.compiled.arrays, plan, self._trips[r], self._constants, self._state(plan), out)
         return self._totals(out.totals, r)
 
     def _totals(self, totals: NDArray[np.int64], r: int) -> Totals:
@@ -151,11 +163,12 @@ class Simulator:
             done_veh=int(totals[k.DONE]),
         )
 
-    def record(self, plan: TimingPlan, realization: int) -> tuple[Totals, Record]:
+    def record(self, plan: TimingPlan, realization: int, actuated: Actuated | None = None) -> tuple[Totals, Record]:
         """Run one plan on one realization and keep every passage of a lane."""
+        arrays = self.compile(plan, actuated)
         trips = self._trips[realization]
         out = _results(2 * len(trips.route) + 1)
-        _kernels.run(self.compiled.arrays, self.compile(plan), trips, self._constants, self._state(), out)
+        _kernels.run(self.compiled.arrays, arrays, trips, self._constants, self._state(arrays), out)
         return self._totals(out.totals, realization), Record(out.log[: int(out.n_log[0])])
 
 

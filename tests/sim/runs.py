@@ -103,7 +103,7 @@ def run(
     arrays = compile_plan(compiled, plan, begin_s=begin_s - warmup_s)
     table = compile_trips(compiled, vehicles, begin_s=begin_s, seed=seed, warmup_s=warmup_s)
     const = constants(parameters, spacing_m=spacing_m, length_s=length_s, warmup_s=warmup_s)
-    state = new_state(compiled, len(table.vehicle), int(const[k.END]))
+    state = new_state(compiled, arrays, len(table.vehicle), int(const[k.END]))
     totals, n = np.zeros(k.N_TOTALS, np.int64), np.zeros(1, np.int64)
     log = np.empty((2 * len(table.route) + 1, k.N_LOG), np.int32)
     _kernels.run(compiled.arrays, arrays, table, const, state, k.Results(totals, log, n))
