@@ -13,6 +13,8 @@ from numba import njit
 
 FULL = 250
 """Level of a movement whose lanes all discharge at saturation; levels are uint8."""
+GAP_POWER = 16
+"""The filters' kernels square four times."""
 SETTLE_CYCLES = 2
 """Cycles from full queues on, before the one that counts."""
 CLOSED, YELLOW, STOP_AND_GO, PERMITTED, PROTECTED = range(5)
@@ -53,35 +55,78 @@ def _open_turn(kind, duration_s, loss_s, use_s, headway_s, yields, places, stop_
 
 
 @njit(cache=True, nogil=True)
-def _alike(free, permitted):
+def _alike(free):
     """Whether all turns of a lane may go at the same times."""
     for m in range(1, free.shape[0]):
         for t in range(free.shape[1]):
-            if free[m, t] != free[0, t] or permitted[m, t] != permitted[0, t]:
+            if free[m, t] != free[0, t]:
                 return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _mix(free, permitted, weight, headway_s, permitted_vps, head, cap_free, cap_permitted):
-    """Capacity of each turn of one lane over the cycle; fills cap_free and cap_permitted (turns, C). [veh/s]"""
+def _gaps(kinds, duration_s, foe_head, foe_vps, foe_most_vps, share_s, gap_s, free, share):
+    """What is left of a permitted turn's flow, second by second, by the mean flow of those it gives way to.
+
+    Those come while they may go, all of a cycle's vehicles then, at most at saturation. free (C,) is working memory,
+    share_s what is left with nobody against it; fills share (C,). [-]
+    """
+    n = share.shape[0]
+    share[:] = 0.0
+    for f in range(foe_head.shape[0]):
+        if foe_head[f] < 0:
+            share += foe_vps[f]
+            continue
+        free[:] = 0.0
+        t = 0.0
+        for i in range(kinds.shape[1]):
+            if kinds[foe_head[f], i] >= STOP_AND_GO:
+                _add_window(free, t, t + duration_s[i], 1.0)
+            t += duration_s[i]
+        going_s = free.sum()
+        if going_s > 0:
+            share += free * min(foe_vps[f] * n / going_s, foe_most_vps[f])
+    for t in range(n):
+        x = max(0.0, 1.0 - gap_s * share[t])
+        share[t] = share_s * x**GAP_POWER
+
+
+@njit(cache=True, nogil=True)
+def _mix(free, permitted, weight, headway_s, aside, gaps, head, inside, cap_free, cap_permitted):
+    """Capacity of each turn of one lane over the cycle; fills cap_free and cap_permitted (turns, C). [veh/s]
+
+    head and inside (turns,): who is at the head [-], and who waits aside [veh].
+    """
     n_turn, n = free.shape
     for m in range(n_turn):
-        head[m] = weight[m]
+        head[m], inside[m] = weight[m], 0.0
         for t in range(n):
             free[m, t] = min(1.0, free[m, t])
             permitted[m, t] = min(1.0, permitted[m, t])
-    laps = 1 if n_turn == 1 or _alike(free, permitted) else SETTLE_CYCLES + 1
-    for lap in range(laps):
+    laps = 1 if n_turn == 1 or (permitted.max() == 0.0 and _alike(free)) else SETTLE_CYCLES + 1
+    for _ in range(laps):
         for t in range(n):
             leaving = 0.0
             for m in range(n_turn):
-                leaving += head[m] * (free[m, t] / headway_s[m] + permitted[m, t] * permitted_vps[m])
+                leaving += (
+                    head[m] * _leaves(free[m, t], permitted[m, t], gaps[m, t], inside[m], aside[m]) / headway_s[m]
+                )
             for m in range(n_turn):
-                cap_free[m, t] = head[m] * free[m, t] / headway_s[m]
-                cap_permitted[m, t] = head[m] * permitted[m, t] / headway_s[m]
-                vps = free[m, t] / headway_s[m] + permitted[m, t] * permitted_vps[m]
-                head[m] += weight[m] * leaving - head[m] * vps
+                ready = min(1.0, head[m] + inside[m])
+                cap_free[m, t] = ready * free[m, t] / headway_s[m]
+                cap_permitted[m, t] = ready * permitted[m, t] / headway_s[m]
+                out = head[m] * _leaves(free[m, t], permitted[m, t], gaps[m, t], inside[m], aside[m]) / headway_s[m]
+                if aside[m] > 0:
+                    gone = cap_free[m, t] + cap_permitted[m, t] * gaps[m, t]
+                    inside[m] = min(aside[m], max(0.0, inside[m] + out - gone))
+                head[m] += weight[m] * leaving - out
+
+
+@njit(cache=True, nogil=True)
+def _leaves(free, permitted, gaps, inside, aside):
+    """How fast a turn leaves the head of its lane, over saturation: into a gap, or aside. [-]"""
+    room = max(0.0, 1.0 - inside / aside) if aside > 0 else 0.0
+    return free + permitted * max(gaps, room)
 
 
 @njit(cache=True, nogil=True)
@@ -97,22 +142,30 @@ def _quantize(capacity_vps, most_vps, level):
 
 @njit(cache=True, nogil=True)
 def fill_levels(
-    kinds, duration_s, lane_start, turn_head, turn_row, turn_values, row_most_vps, scratch, head, capacity, level,
+    kinds, duration_s, lane_start, turn_head, turn_row, turn_values, foe_start, foe_head, foe_vps, foe_most_vps, gap_s,
+    row_most_vps, scratch, head, capacity, level,
 ):  # fmt: skip
     """Levels of all movements of one controller (or of none) over one cycle of C seconds.
 
     kinds (heads, N) int8 and duration_s (N,): the program; lane_start (lanes + 1,): turns of each lane; turn_head and
     turn_row (turns,): link index (−1 always open) and row in `level`, the row behind it is for giving way;
-    turn_values (turns, 8): share of its lane, headway_s, permitted veh/s, start loss, use of yellow, yields, places,
-    seconds of a stop. Fills level (C, rows) uint8; scratch (4, turns, C), head (turns,) and capacity (rows, C) are
-    working memory.
+    turn_values (turns, 9): share of its lane, headway_s, what is left of its flow if it gives way to nobody [-], start
+    loss, use of yellow, yields, places, seconds of a stop, places aside; foe_start (turns + 1,): those it gives way to,
+    with their link index, mean flow and saturation flow. Fills level (C, rows) uint8; scratch (6, turns, C), head
+    (2, turns) and capacity (rows, C) are working memory.
     """
     capacity[:] = 0.0
     scratch[:] = 0.0
     for lane in range(lane_start.shape[0] - 1):
         first, last = lane_start[lane], lane_start[lane + 1]
         for k in range(first, last):
-            _, headway_s, _, loss_s, use_s, yields, places, stop_s = turn_values[k]
+            _, headway_s, giving, loss_s, use_s, yields, places, stop_s, _ = turn_values[k]
+            if yields > 0 and last - first > 1:
+                foes = slice(foe_start[k], foe_start[k + 1])
+                _gaps(
+                    kinds, duration_s, foe_head[foes], foe_vps[foes], foe_most_vps[foes], giving, gap_s,
+                    scratch[5, k], scratch[4, k],
+                )  # fmt: skip
             if turn_head[k] < 0:
                 scratch[1 if yields > 0 else 0, k, :] = 1.0
             else:
@@ -122,7 +175,8 @@ def fill_levels(
                 )  # fmt: skip
         _mix(
             scratch[0, first:last], scratch[1, first:last], turn_values[first:last, 0], turn_values[first:last, 1],
-            turn_values[first:last, 2], head, scratch[2, first:last], scratch[3, first:last],
+            turn_values[first:last, 8], scratch[4, first:last], head[0], head[1], scratch[2, first:last],
+            scratch[3, first:last],
         )  # fmt: skip
         for k in range(first, last):
             capacity[turn_row[k]] += scratch[2, k]

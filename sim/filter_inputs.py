@@ -19,6 +19,7 @@ from network_data.demand import Demand, Pair
 from network_data.errors import DemandError
 from network_data.network import Connection, RoadNetwork
 from network_data.trips import Trips
+from sim.compile import VEHICLE_SHARE
 from sim.parameters import SimParameters
 
 RIGHT_PACE = 0.86
@@ -40,7 +41,8 @@ class LaneTurn(NamedTuple):
     controller: int  # row of `FilterNetwork.controllers`, -1 without signal
     head: int
     yields: bool
-    places: int  # vehicles that wait inside the junction [veh]
+    places: int  # vehicles that leave after the green, having waited inside the junction or at its edge [veh]
+    aside: int  # of them, those that wait inside and let the lane's others pass [veh]
     yellow_use_s: float
 
 
@@ -199,6 +201,8 @@ def _lane_turns(
         for m, c in members:
             foes = any(network.connections[j].from_link != c.from_link for j in c.yields_to)
             waits = c.wait_m > 0 and foes
+            inside = max(1, int(c.wait_m / spacing_m)) if waits else 0
+            in_the_way = c.wait_m - VEHICLE_SHARE * spacing_m < c.detach_m
             signal = c.controller_id is not None and c.link_index is not None
             turns.append(
                 LaneTurn(
@@ -208,7 +212,8 @@ def _lane_turns(
                     controller=controllers.index(c.controller_id) if signal and c.controller_id else -1,
                     head=c.link_index if signal and c.link_index is not None else -1,
                     yields=foes,
-                    places=1 + max(1, int(c.wait_m / spacing_m)) if waits else 0,
+                    places=1 + inside if waits else 0,
+                    aside=0 if in_the_way else inside,
                     yellow_use_s=min(limit, c.speed_mps) * parameters.yellow_use_per_mps,
                 )
             )

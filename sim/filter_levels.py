@@ -22,10 +22,6 @@ from sim._rows import WIDTH, row_zeros
 from sim.filter_inputs import FLOAT, FilterNetwork, lane_use, start_loss_s
 
 MAX_CYCLE_S = 400
-OPPOSING_BUNCH = 2.0
-"""Those whom a turn gives way to come in half of the time: their flow while it may go, over their mean flow. [-]"""
-GAP_POWER = 16
-"""The kernels square four times."""
 KEPT_TABLES = 20_000
 _KIND = np.zeros(128, np.int8)
 for _letters, _kind in ((YELLOW_LETTERS, g.YELLOW), ("s", g.STOP_AND_GO), ("goO", g.PERMITTED), ("G", g.PROTECTED)):
@@ -37,8 +33,8 @@ class Levels(NamedTuple):
     """Capacities of a batch of plans: per clock (controller) its slots one after the other, in each its movements.
 
     Row r of clock c in second t of the clock (0 ≤ t < cycle_s) is `level[first[c] + t * stride[c] + r]`. The last clock
-    stands for movements without signal: it has one slot. Clocks that stand `apart` have only room for a few slots there,
-    to be filled when needed; plan p's level is `apart[start[c, p] + t * rows + r]`.
+    stands for movements without signal: it has one slot. Clocks that stand `apart` have only room for a few slots
+    there, to be filled when needed; plan p's level is `apart[start[c, p] + t * rows + r]`.
     """
 
     level: NDArray[np.uint8]  # (rows, WIDTH)
@@ -66,6 +62,10 @@ class _Table(NamedTuple):
     turn_head: NDArray[np.int64]
     turn_row: NDArray[np.int64]
     turn_values: FLOAT
+    foe_start: NDArray[np.int64]
+    foe_head: NDArray[np.int64]
+    foe_vps: FLOAT
+    foe_most_vps: FLOAT
     most_vps: FLOAT  # (rows,)
 
     @property
@@ -160,9 +160,9 @@ class LevelTables:
         level = np.empty((n, table.n_row), np.uint8)
         n_turn = len(table.turn_head)
         g.fill_levels(
-            kinds, duration_s, table.lane_start, table.turn_head, table.turn_row, table.turn_values,
-            table.most_vps,
-            np.empty((4, n_turn, n)), np.empty(max(1, n_turn)), np.empty((table.n_row, n)), level,
+            kinds, duration_s, table.lane_start, table.turn_head, table.turn_row, table.turn_values, table.foe_start,
+            table.foe_head, table.foe_vps, table.foe_most_vps, self.gap_s, table.most_vps, np.empty((6, n_turn, n)),
+            np.empty((2, max(1, n_turn))), np.empty((table.n_row, n)), level,
         )  # fmt: skip
         return level
 
@@ -192,10 +192,9 @@ def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
         headway_sum[turn.movement] += turn.headway_s
         headway_n[turn.movement] += 1
     headway = headway_sum / np.maximum(1.0, headway_n)
-    opposing = np.array([OPPOSING_BUNCH * sum(flow_vps[j] for j in foes) for foes in net.mv_foes]).reshape(n_movement)
     gap_s = gap_decay_s(parameters.critical_gap_s, parameters.follow_up_s)
     giving = np.minimum(1.0, headway / parameters.follow_up_s)
-    share = giving * np.maximum(0.0, 1 - gap_s * opposing) ** GAP_POWER
+    first_head = {turn.movement: turn.head for turn in reversed(net.turns)}
     tables = []
     for c in range(n_controller + 1):
         own = [m for m in range(n_movement) if clock[m] == c]
@@ -207,22 +206,28 @@ def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
             (
                 use_vps[k] / lane_total[turn.lane],
                 turn.headway_s,
-                share[turn.movement] / turn.headway_s,
+                giving[turn.movement],
                 start_loss_s(parameters, turn.headway_s),
                 turn.yellow_use_s,
                 float(yields[turn.movement] and turn.yields),
                 float(turn.places),
                 parameters.stop_on_red_s,
+                float(turn.aside),
             )
             for k in mine
             for turn in (net.turns[k],)
         ]
+        foes = [net.mv_foes[net.turns[k].movement] for k in mine]
         tables.append(
             _Table(
                 lane_start=np.array([*edges, len(mine)], np.int64),
                 turn_head=np.array([net.turns[k].head for k in mine], np.int64),
                 turn_row=np.array([row[net.turns[k].movement] for k in mine], np.int64),
-                turn_values=np.array(values).reshape(len(mine), 8),
+                turn_values=np.array(values).reshape(len(mine), 9),
+                foe_start=np.cumsum([0, *(len(x) for x in foes)]),
+                foe_head=np.array([first_head[j] for x in foes for j in x], np.int64),
+                foe_vps=np.array([flow_vps[j] for x in foes for j in x], np.float64),
+                foe_most_vps=np.array([most[j] for x in foes for j in x], np.float64),
                 most_vps=row_most,
             )
         )
@@ -247,6 +252,6 @@ def gap_decay_s(critical_gap_s: float, follow_up_s: float) -> float:
     wanted = harders_share(q, critical_gap_s, follow_up_s)
 
     def error(decay_s: float) -> float:
-        return float(np.square(np.maximum(0.0, 1 - decay_s * q) ** GAP_POWER - wanted).sum())
+        return float(np.square(np.maximum(0.0, 1 - decay_s * q) ** g.GAP_POWER - wanted).sum())
 
     return float(minimize_scalar(error, bounds=(0.0, critical_gap_s), method="bounded").x)
