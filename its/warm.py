@@ -26,10 +26,10 @@ def compile_kernels() -> float:
             lane,
             np.zeros((0, k.N_CONN), np.int32),
             np.zeros((0, 3), np.int32),
-            np.zeros((0, 4), np.int32),
+            np.zeros((0, k.N_PAIR), np.int32),
         ),
         plan,
-        k.TripArrays(np.zeros((0, k.N_VEHICLE), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32)),
+        k.TripArrays(np.zeros((0, k.N_VEHICLE), np.int32), *(np.zeros(0, np.int32) for _ in range(3))),
         const,
         k.State(
             np.zeros(2, np.int32),

@@ -227,8 +227,9 @@ def _is_stuck(const, s, lane, now):
 
 
 @njit(inline="always", **FAST)
-def _choose_lane(net, const, s, first, bus, slots, mask, now):
+def _choose_lane(net, trips, const, s, step, bus, slots, mask, now):
     """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted."""
+    first, ahead = trips.route[step], trips.lanes[step]
     n = net.pair[first, c.PAIR_N]
     best, best_cost = first, c.NEVER
     if n == 1:
@@ -238,8 +239,10 @@ def _choose_lane(net, const, s, first, bus, slots, mask, now):
             continue
         lane = net.pair[q, c.PAIR_LANE]
         cost = s.present[lane]
-        if not (mask >> s.lane[lane, c.BIT]) & 1:
+        if not (mask >> net.pair[q, c.PAIR_BIT]) & 1:
             cost += const[c.LANE_CHANGE]
+        if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
+            cost += const[c.LANE_AHEAD]
         if _room_at(s, lane, slots) >= c.NEVER:
             cost += 10_000
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
@@ -313,7 +316,7 @@ def _give_up_place(s, veh, lane, now):
     s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
         following = s.lane[waiting, c.WAITER_NEXT]
-        _push(s, waiting, now + max(1, s.lane[lane, c.WAVE]))
+        _push(s, waiting, now + max(1, s.lane[lane, c.WAVE] + s.lane[lane, c.KEEP_CLEAR]))
         waiting = following
 
 
@@ -389,9 +392,20 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
 
 
 @njit(inline="always", **FAST)
-def _account(s, out, veh, lane, leave, lost):
+def _free_until(net, trips, s, veh, lane):
+    """When a vehicle would leave a lane at its own desired speed, its stops made."""
+    free = s.veh[veh, c.ENTER] + (s.lane[lane, c.FREE] * _driver(s, veh) >> 10)
+    if trips.dwell.shape[0]:
+        conn = s.veh[veh, c.CONN]
+        if conn < 0 or net.conn[conn, c.PLACE] != lane:
+            free += trips.dwell[s.veh[veh, c.STEP]]
+    return free
+
+
+@njit(inline="always", **FAST)
+def _account(net, trips, s, out, veh, lane, leave, lost):
     """Book what a vehicle lost against its own desired speed on a lane it leaves (or stands on at the end)."""
-    delay = leave + lost - s.veh[veh, c.ENTER] - (s.lane[lane, c.FREE] * _driver(s, veh) >> 10)
+    delay = leave + lost - _free_until(net, trips, s, veh, lane)
     if _counts(s, veh):
         out.totals[c.DELAY] += delay
         if delay > s.lane[lane, c.STOP]:
@@ -432,7 +446,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     """The head of a gate tries to enter its link."""
     veh = s.lane[gate, c.HEAD]
     step, slots = s.veh[veh, c.STEP], _slots(s, veh)
-    q = _choose_lane(net, const, s, trips.route[step], _is_bus(s, veh), slots, -1, now)
+    q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, now)
     target = net.pair[q, c.PAIR_LANE]
     room = _room_at(s, target, slots)
     stands = _stands(s, veh) and room < now
@@ -473,16 +487,20 @@ def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     exact = 1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE] + s.lane[lane, c.CARRY]
     headway = exact // 1000
     s.lane[lane, c.CARRY] = exact - 1000 * headway
+    stood = now > s.veh[veh, c.ARRIVAL] + net.conn[conn, c.APPROACH] + 5
+    k = c.N_START
     if yields and not stops_inside:
         headway = max(const[c.FOLLOW_UP], headway)
-    elif net.conn[conn, c.SIGNAL] >= 0 and now > s.veh[veh, c.ARRIVAL] + 5:
+        if stood:
+            k = 1 if now <= s.lane[lane, c.FREE_AT] + 5 else 0
+    elif net.conn[conn, c.SIGNAL] >= 0 and stood:
         k = s.lane[lane, c.N_GREEN]
-        if k < c.N_START:  # (v − v0)²/(2 a v), still to be gained beyond the stop line
-            missing = max(0, net.conn[conn, c.SPEED] - const[c.REACHED0 + k])
-            lost = 10 * missing * missing // (2 * const[c.ACCEL] * max(net.conn[conn, c.SPEED], 1))
         if k < const[c.N_EARLY]:
             headway = max(headway, const[c.EARLY] if k > 0 else const[c.SECOND])
         s.lane[lane, c.N_GREEN] = k + 1
+    if k < c.N_START:  # (v − v0)²/(2 a v), still to be gained beyond the stop line
+        missing = max(0, net.conn[conn, c.SPEED] - const[c.REACHED0 + k])
+        lost = 10 * missing * missing // (2 * const[c.ACCEL] * max(net.conn[conn, c.SPEED], 1))
     s.lane[lane, c.FREE_AT] = now + headway
     s.lane[lane, c.LAST_LEAVE] = now
     s.lane[lane, c.LAST_CONN] = conn
@@ -495,7 +513,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     veh = s.lane[lane, c.HEAD]
     conn = s.veh[veh, c.CONN]
     if conn < 0:  # the trip ends here
-        _account(s, out, veh, lane, now, 0)
+        _account(net, trips, s, out, veh, lane, now, 0)
         _remove_head(s, lane, now)
         out.totals[c.DONE] += 1
         _schedule(net, plan, const, s, lane, now, now)
@@ -532,7 +550,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     if not stops_inside:
         step += 1
         bus = _is_bus(s, veh)
-        q = _choose_lane(net, const, s, trips.route[step], bus, slots, net.conn[conn, c.TO_MASK], now)
+        q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], now)
         target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
     room = _room_at(s, target, slots)
     if room >= c.NEVER:
@@ -547,7 +565,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         out.totals[c.BLOCKED] += max(0, now - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM]))
         s.lane[lane, c.BLOCKED_FROM] = -1
     lost = _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside)
-    _account(s, out, veh, lane, now, lost)
+    _account(net, trips, s, out, veh, lane, now, lost)
     _remove_head(s, lane, now)
     _zip_in(net, plan, trips, const, s, out, lane, now)
     cross = 0 if stops_inside else net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
@@ -626,7 +644,7 @@ def _reset(plan, s, out):
     s.bucket[:] = -1
     for lane in range(s.lane.shape[0]):
         s.present[lane] = 0
-        for field in range(c.N_LANE, c.N_LANE_STATE):
+        for field in range(c.N_KEPT, c.N_LANE_STATE):
             s.lane[lane, field] = 0
         s.lane[lane, c.EVENT] = c.NEVER
         s.lane[lane, c.WINDOW_END] = c.NEVER
@@ -659,8 +677,8 @@ def _close(net, trips, const, s, out):
             out.totals[c.BLOCKED] += end - max(s.lane[lane, c.BLOCKED_FROM], const[c.COUNT_FROM])
         veh = s.lane[lane, c.HEAD]
         while veh >= 0:
-            if end > s.veh[veh, c.ENTER] + (s.lane[lane, c.FREE] * _driver(s, veh) >> 10):
-                _account(s, out, veh, lane, end, 0)
+            if end > _free_until(net, trips, s, veh, lane):
+                _account(net, trips, s, out, veh, lane, end, 0)
             veh = s.veh[veh, c.NEXT]
     for gate in range(n_lane, s.lane.shape[0]):
         veh = s.lane[gate, c.HEAD]

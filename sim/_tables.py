@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 NEVER = 2_000_000_000
 
-# lanes (static): index in its link; upstream end to stop line at the limit, and as driven; places; time of the backward
+# lanes (static): upstream end to stop line at the limit, and as driven; places; time of the backward
 # wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
-# waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it
-BIT, FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT = range(11)
-N_LANE = 11
+# waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it; how much
+# longer those wait for room that may not stand on the way to it; index in its link
+FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(12)
+N_LANE, N_KEPT = 12, 11
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
@@ -26,7 +27,8 @@ N_CONN = 16  # a row is one line of the cache
 # rows of foes: where they come from, and how long one that passed is in the way
 FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
 # lanes that serve a pair of links, one row after the other; the first says how many they are
-PAIR_LANE, PAIR_CONN, PAIR_BUS, PAIR_N = range(4)
+PAIR_LANE, PAIR_CONN, PAIR_BUS, PAIR_N, PAIR_BIT = range(5)
+N_PAIR = 5
 # signals: cycle; begin of a cycle before the run begins; their windows
 CYCLE, BASE, WINDOW0, WINDOW1 = range(4)
 N_SIGNAL = 4
@@ -36,14 +38,14 @@ STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
 DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
-# lanes (changing), in one row behind the static columns: pending event; end and mode of the green it lies in; head
-# waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles left; places
-# taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made place for one
-# from the lane beside it; when the head arrived; what headways were too long or short by rounding [1/1000 tick];
-# signal of an actuated controller that it waits for, or -1
-EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_LANE, N_LANE + 8)
-LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_LANE + 8, N_LANE + 13)
-WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY, AT_RED = range(N_LANE + 13, N_LANE + 21)
+# lanes (changing), in one row behind the static columns kept at hand: pending event; end and mode of the green it lies
+# in; head waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles
+# left; places taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made
+# place for one from the lane beside it; when the head arrived; what headways were too long or short by rounding
+# [1/1000 tick]; signal of an actuated controller that it waits for, or -1
+EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_KEPT, N_KEPT + 8)
+LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_KEPT + 8, N_KEPT + 13)
+WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY, AT_RED = range(N_KEPT + 13, N_KEPT + 21)
 N_LANE_STATE = 32  # a row is two lines of the cache
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
 # step; its first place in the ring; its traits. A row is half a line of the cache
@@ -65,13 +67,14 @@ LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_S
     10
 )
 N_LOG = 10
-# constants: ticks, but for N_EARLY and LANE_CHANGE [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on count; for the
-# first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
+# constants: ticks, but for N_EARLY, LANE_CHANGE and LANE_AHEAD [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on
+# count; for the first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
 ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(8, 17)
+LANE_AHEAD = 17
 N_START = 8
-REACHED0, USE0 = 17, 17 + N_START
-N_CONST = 17 + 2 * N_START
+REACHED0, USE0 = 18, 18 + N_START
+N_CONST = 18 + 2 * N_START
 
 Ints = NDArray[np.int32]
 
@@ -82,7 +85,7 @@ class NetworkArrays(NamedTuple):
     lane: Ints  # (L, N_LANE)
     conn: Ints  # (C, N_CONN)
     foe: Ints  # (F, 3)
-    pair: Ints  # (Q, 4)
+    pair: Ints  # (Q, N_PAIR)
 
 
 class ActuatedArrays(NamedTuple):
@@ -102,6 +105,8 @@ class ActuatedState(NamedTuple):
     ring: Ints  # (rings, N_RING_STATE)
     seen: Ints  # (detectors,) last detection known
     changed: Ints  # (1 + N,); a signal may be named twice
+    past: Ints  # (rows or 0, N_PAST) greens that have ended, for as many rows as there are
+    n_past: Ints  # (1,)
 
 
 class PlanArrays(NamedTuple):
@@ -121,6 +126,7 @@ class TripArrays(NamedTuple):
     vehicle: Ints  # (V, N_VEHICLE)
     route: Ints  # (R,)
     dwell: Ints  # (R,) or (0,), stop on the link of the step [ticks]
+    lanes: Ints  # (R,) lanes of the link from which the way goes on without a lane change on a short link (bits)
 
 
 class State(NamedTuple):

@@ -18,6 +18,7 @@ from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
 from sim import _tables as k
 from sim.actuated import LaneData, actuated_state, compile_actuated
+from sim.lanes_ahead import lanes_ahead
 from sim.parameters import SimParameters
 
 TICKS = 10
@@ -88,7 +89,8 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     slower = max(0.0, link_speed_mps - connection.speed_mps)
     row[k.LOSS] = ticks(slower**2 / (2 * link_speed_mps) * parameters.turn_loss)
     minor = connection.link_index is None and connection.yields_to
-    row[k.APPROACH] = ticks(parameters.minor_loss_s * link_speed_mps / 13.89) if minor else 0
+    # slowing down for the turn is part of slowing down for the foes
+    row[k.APPROACH] = max(0, ticks(parameters.minor_loss_s * link_speed_mps / 13.89) - row[k.LOSS]) if minor else 0
     row[k.PACE] = round(1000 / paced)
     row[k.SPEED] = round(10 * speed)
     row[k.USE] = ticks(yellow_use_s(speed, parameters))
@@ -151,7 +153,9 @@ def compile_network(
                 )  # fmt: skip
                 rows.append(row)
     n_real = len(rows)
+    move_up = ticks(math.sqrt(2 * spacing / parameters.accel_mps2))
     for (link_id, index), at in lane_of.items():
+        rows[at][k.KEEP_CLEAR] = move_up if before_m.get((link_id, index)) == 0 else 0
         rows[at][k.LEFT] = lane_of.get((link_id, index + 1), -1)
         rows[at][k.RIGHT] = lane_of.get((link_id, index - 1), -1)
     heads_of = {
@@ -183,7 +187,7 @@ def compile_network(
         lane=_table(rows, k.N_LANE),
         conn=_table(conns, k.N_CONN),
         foe=_table(foes, 3),
-        pair=_table(pairs, 4),
+        pair=_table(pairs, k.N_PAIR),
     )
     return CompiledNetwork(
         network=network,
@@ -320,7 +324,8 @@ def _pairs(
             for entry in entries:
                 entry[k.PAIR_BUS] = 0  # no other way: whoever is routed there goes there
         pair_of[key] = len(rows)
-        rows += [[*entry, len(entries) - n] for n, entry in enumerate(entries)]
+        index_of = {lane: index for (link, index), lane in lane_of.items() if link == key[0]}
+        rows += [[*entry, len(entries) - n, index_of[entry[k.PAIR_LANE]]] for n, entry in enumerate(entries)]
     return pair_of, rows
 
 
@@ -505,10 +510,12 @@ def compile_trips(
         (vehicle[:, k.DEPART] >= ticks(warmup_s)).astype(np.int32),
         vehicle[:, k.STANDING],
     )
+    route = pairs[inverse]
     return k.TripArrays(
         vehicle=vehicle,
-        route=pairs[inverse].astype(np.int32),
+        route=route.astype(np.int32),
         dwell=np.round(trips.dwell_s * TICKS).astype(np.int32),
+        lanes=lanes_ahead(compiled, route, ends),
     )
 
 
@@ -542,6 +549,7 @@ def constants(
     row[k.ENTRY_HEADWAY] = ticks(parameters.entry_headway_s)
     row[k.ENTRY_LOSS] = ticks(parameters.entry_loss_s)
     row[k.LANE_CHANGE] = parameters.lane_change_veh
+    row[k.LANE_AHEAD] = round(parameters.lane_ahead_m / spacing_m)
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
     row[k.STUCK] = ticks(parameters.stuck_s)
@@ -559,8 +567,8 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
     n_row = compiled.n_lane + len(compiled.gate_of) + len(plan.owner)
     lane = _rows((n_row, k.N_LANE_STATE))
-    lane[:, : k.N_LANE] = -1
-    lane[: compiled.n_lane, : k.N_LANE] = compiled.arrays.lane
+    lane[:, : k.N_KEPT] = -1
+    lane[: compiled.n_lane, : k.N_KEPT] = compiled.arrays.lane[:, : k.N_KEPT]
     return k.State(
         bucket=np.empty(n_ticks, np.int32),
         following=np.empty(n_row, np.int32),

@@ -47,6 +47,9 @@ class SimParameters:
         Where vehicles enter the network: least headway per link, time lost by entering. [s]
     lane_change_veh : int
         A lane that needs a lane change is chosen only when it holds this many vehicles less. [veh]
+    lane_ahead_m : float
+        Drivers take the lane from which their way goes on for so long without a lane change, unless its queue is longer
+        by as much (SUMO at 50 km/h: 150 m to the right, 300 m to the left). [m]
     impatience_s, creep_mps : float
         Whoever has waited for a gap so long trusts that foes brake as hard as they can, in proportion before; speed of
         foes that start from a queue. [s, m/s]
@@ -78,6 +81,7 @@ class SimParameters:
     entry_headway_s: float = 1.2
     entry_loss_s: float = 0.0
     lane_change_veh: int = 2
+    lane_ahead_m: float = 200.0
     impatience_s: float = 180.0
     creep_mps: float = 2.7
     stuck_s: float = 5.0

@@ -15,11 +15,12 @@ from sim import _tables as k
 NEVER = 2_000_000_000
 STOP_AND_GO, PERMITTED, PROTECTED = 0, 1, 2
 # what the twin reads of the kernel's tables, by the names of their columns
-LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop")
+LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop", "keep_clear")
 CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap")
 CONSTANTS = (
     "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
     "entry_loss", "lane_change", "end", "count_from", "stuck", "stuck_veh", "impatience", "creep",
+    "lane_ahead",
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class Lane:
     wave: int = 0
     spacing: int = 0
     stop: int = 0
+    keep_clear: int = 0
     blocker: Lane | None = None
     beside: list[Lane] = field(default_factory=list)  # left, right
     zipped: bool = False
@@ -166,6 +168,7 @@ class Simulation:
         self._read_network(network, plan)
         self.route = trips.route.tolist()
         self.dwell = trips.dwell.tolist()
+        self.lanes_ahead = trips.lanes.tolist()
         self.vehicles = [
             Vehicle(n, depart, step, link, bool(bus), length, slots, pace, bool(standing))
             for n, (depart, step, link, bus, length, slots, pace, standing, _) in enumerate(trips.vehicle.tolist())
@@ -198,7 +201,7 @@ class Simulation:
         self.pairs = [  # by first row
             [
                 (self.lanes[lane], self.connections[c] if c >= 0 else None, bool(bus))
-                for lane, c, bus, _ in pairs[a : a + row[k.PAIR_N]]
+                for lane, c, bus, *_ in pairs[a : a + row[k.PAIR_N]]
             ]
             for a, row in enumerate(pairs)
         ]
@@ -341,9 +344,12 @@ class Simulation:
         lost = 0
         exact = 1000 * self.const["reaction"] + vehicle.length_dm * conn.pace + lane.carry
         headway, lane.carry = divmod(exact, 1000)
+        stood = now > vehicle.arrival + conn.approach + 5
         if yields and not waits_inside:
             headway = max(self.const["follow_up"], headway)
-        elif conn.signal is not None and now > vehicle.arrival + 5:
+            if stood:
+                lost = self._accelerating(1 if now <= lane.free_at + 5 else 0, conn)
+        elif conn.signal is not None and stood:
             lost = self._accelerating(lane.n_green, conn) if lane.n_green < len(self.const["reached"]) else 0
             if lane.n_green < self.const["n_early"]:
                 headway = max(headway, self.const["early" if lane.n_green else "second"])
@@ -423,6 +429,8 @@ class Simulation:
             cost = len(lane.queue)
             if targets is not None and not targets >> lane.bit & 1:
                 cost += self.const["lane_change"]
+            if not self.lanes_ahead[step] >> lane.bit & 1:
+                cost += self.const["lane_ahead"]
             if lane.room_from(vehicle.slots) >= NEVER:
                 cost += 10_000
             if targets is None and lane.gate_free > now:
@@ -464,10 +472,16 @@ class Simulation:
             lane.left_at[place] = now
         waiting, lane.waiting = lane.waiting, []
         for other in reversed(waiting):
-            self._enter(other, now + max(1, lane.wave))
+            self._enter(other, now + max(1, lane.wave + lane.keep_clear))
+
+    def _free_until(self, lane: Lane, vehicle: Vehicle) -> int:
+        """When it would leave at its own speed, its stop on the link made."""
+        in_place = vehicle.conn is not None and vehicle.conn.place is lane
+        stop = self.dwell[vehicle.step] if self.dwell and not in_place else 0
+        return vehicle.enter + lane.free * vehicle.pace // 1024 + stop
 
     def _book(self, lane: Lane, vehicle: Vehicle, leave: int, lost: int) -> None:
-        delay = leave + lost - vehicle.enter - lane.free * vehicle.pace // 1024
+        delay = leave + lost - self._free_until(lane, vehicle)
         if vehicle.depart >= self.const["count_from"]:
             self.totals["delay"] += delay
             self.totals["stops"] += delay > lane.stop
@@ -480,7 +494,7 @@ class Simulation:
             if lane.blocked_from is not None:
                 self.totals["blocked"] += self.end - max(lane.blocked_from, self.const["count_from"])
             for vehicle in lane.queue:
-                if self.end > vehicle.enter + lane.free * vehicle.pace // 1024:
+                if self.end > self._free_until(lane, vehicle):
                     self._book(lane, vehicle, self.end, 0)
         for gate in self.gates.values():
             for vehicle in gate.queue:

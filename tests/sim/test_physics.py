@@ -503,3 +503,38 @@ def test_saturation_flows_of_no_lane_are_refused_together() -> None:
     with pytest.raises(NetworkError) as caught:
         compile_network(network, STREET, saturation_vph={("a0", 7): 1800.0, ("x", 0): 1800.0, ("a0", 0): 3000.0})
     assert len(caught.value.faults) == 3
+
+
+def test_scheduled_stops_are_no_delay() -> None:
+    """A stop of 20 s lets the vehicle arrive later, and nothing is lost by it."""
+    vehicles = trips(road(2), [(0.0, "0 1")], dwell_s=[20.0, 0.0])
+    done = run(road(2), vehicles, length_s=100.0, parameters=IDEAL)
+    assert [row.leave for row in done.log] == [344, 499]
+    assert done.totals["delay"] == 0
+
+
+def test_who_stood_before_foes_accelerates_from_standstill() -> None:
+    """A minor vehicle that has let one pass loses v/(2a) less what its first metre gives, about 2 s at 50 km/h, too."""
+    network = merge()
+    rows = [(0.0, "minor on"), (2.0, "main on"), (3.0, "main on")]
+    done = run(network, trips(network, rows), length_s=100.0, parameters=IDEAL)
+    (row,) = done.left("minor")
+    reached = np.sqrt(2 * STREET.accel_mps2)
+    lost = ticks((V50_MPS - reached) ** 2 / (2 * STREET.accel_mps2 * V50_MPS))
+    assert row.leave > row.arrival + 23
+    assert row.delay == pytest.approx(row.leave - row.arrival + lost, abs=1)
+
+
+def test_drivers_take_the_lane_their_way_goes_on_from() -> None:
+    """Before a short link that only its left lane leads on from, all take the left lane; before a long one both."""
+    for length_m, right in ((50.0, 0), (400.0, 10)):
+        builder = NetworkBuilder()
+        builder.link("in", "a b", lanes=2)
+        builder.link("mid", "b c", lanes=2, length_m=length_m)
+        builder.link("out", "c d")
+        for lane in (0, 1):
+            builder.turn("in mid", lanes=(lane, lane))
+        builder.turn("mid out", lanes=(1, 0))
+        network = builder.build()
+        done = run(network, trips(network, queue_at("in mid out", 20)), length_s=300.0, parameters=IDEAL)
+        assert len(done.left("in", 0)) == right

@@ -1,0 +1,59 @@
+"""Which lanes drivers take early: those from which their way goes on without a lane change on a short link."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import _tables as k
+
+if TYPE_CHECKING:
+    from sim.compile import CompiledNetwork
+
+LINKS_AHEAD = 2
+"""How many links behind the next one drivers look at for the right lane."""
+
+
+def lanes_ahead(compiled: CompiledNetwork, route: NDArray[np.int64], ends: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Per step the lanes from which the way goes on far enough before it needs a lane change (bits).
+
+    Parameters
+    ----------
+    route : (R,)
+        First rows of the link pairs of all routes, one after the other.
+    ends : (R,)
+        Whether a route ends with the step.
+    """
+    ways = np.full((len(route), LINKS_AHEAD + 1), -1, np.int64)
+    ways[:, 0] = route
+    for n in range(1, LINKS_AHEAD + 1):
+        ways[:-n, n] = route[n:]
+        goes_on = ways[:, n - 1] >= 0
+        goes_on[: len(route) - n + 1] &= ~ends[n - 1 :]
+        ways[~goes_on, n] = -1
+    unique, inverse = np.unique(ways, axis=0, return_inverse=True)
+    masks = []
+    for way in unique.tolist():
+        reach = _reach_m(compiled, [pair for pair in way if pair >= 0])
+        enough = min(max(reach.values()), compiled.parameters.lane_ahead_m)
+        masks.append(sum(1 << bit for bit, far in reach.items() if far >= enough))
+    return np.array(masks, np.int64)[inverse.reshape(-1)].astype(np.int32)
+
+
+def _reach_m(compiled: CompiledNetwork, way: list[int]) -> dict[int, float]:
+    """How far the way goes on behind each lane that serves its first pair of links, without a lane change. [m]"""
+    table = compiled.arrays.pair
+    rows = table[way[0] : way[0] + table[way[0], k.PAIR_N]]
+    if len(way) == 1:
+        return {int(row[k.PAIR_BIT]): math.inf for row in rows}
+    beyond = _reach_m(compiled, way[1:])
+    following = compiled.network.links[compiled.lane_link[table[way[1], k.PAIR_LANE]]]
+    reach = {}
+    for row in rows:
+        mask = compiled.arrays.conn[row[k.PAIR_CONN], k.TO_MASK]
+        behind = [far for bit, far in beyond.items() if mask >> bit & 1]
+        reach[int(row[k.PAIR_BIT])] = following.length_m + max(behind, default=0.0)
+    return reach
