@@ -6,6 +6,7 @@ spread over lanes so that lanes fill evenly; what a lane can serve second by sec
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from network_data.demand import Demand, Pair
 from network_data.errors import DemandError
 from network_data.network import Connection, RoadNetwork
 from network_data.trips import Trips
-from sim.compile import VEHICLE_SHARE
+from sim.compile import MIN_STORAGE_VEH, VEHICLE_SHARE
 from sim.parameters import SimParameters
 
 RIGHT_PACE = 0.86
@@ -64,6 +65,7 @@ class FilterNetwork:
     free_s: FLOAT  # (K,) from its start to its stop line
     length_m: FLOAT  # (K,)
     n_lane: NDArray[np.int64]  # (K,)
+    storage_veh: FLOAT  # (K,)
     movements: tuple[Pair, ...]
     mv_link: NDArray[np.int64]  # (M,) where it comes from
     mv_target: NDArray[np.int64]  # (M,) where it goes
@@ -113,6 +115,7 @@ def filter_network(network: RoadNetwork, parameters: SimParameters, *, spacing_m
         free_s=np.array([_drive_s(lanes_of[0].length_m, lanes_of[0].speed_mps, parameters) for lanes_of in general]),
         length_m=np.array([float(np.mean([lane.length_m for lane in lanes_of])) for lanes_of in general]),
         n_lane=np.array([len(lanes_of) for lanes_of in general], np.int64),
+        storage_veh=np.array([sum(_storage_veh(lane.length_m, spacing) for lane in lanes_of) for lanes_of in general]),
         movements=movements,
         mv_link=np.array([row[origin] for origin, _ in movements], np.int64),
         mv_target=np.array([row[target] for _, target in movements], np.int64),
@@ -147,6 +150,11 @@ def _for_buses(network: RoadNetwork, c: Connection) -> bool:
 
 def _drive_s(length_m: float, speed_mps: float, parameters: SimParameters) -> float:
     return length_m / speed_mps + parameters.dawdle * length_m / speed_mps**2
+
+
+def _storage_veh(length_m: float, spacing_m: float) -> int:
+    """Vehicles that a lane holds, as in the queue simulation."""
+    return max(MIN_STORAGE_VEH, math.ceil(length_m / spacing_m - 1e-9))
 
 
 def _cross_s(network: RoadNetwork, c: Connection, parameters: SimParameters) -> float:

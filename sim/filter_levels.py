@@ -130,6 +130,10 @@ class LevelTables:
         parts.append(np.zeros(WIDTH, np.uint8))
         return Levels(level, cycle, first[:-1], stride, np.concatenate(parts), start)
 
+    def forget(self) -> None:
+        """Forget what programs let pass."""
+        self._known.clear()
+
     def _checked(self, plan: TimingPlan) -> list[ControllerPlan]:
         missing = [c for c in self.net.controllers if c not in plan.controllers]
         if missing:

@@ -17,7 +17,7 @@ from sim import _profile_kernels as c
 from sim._rows import row_zeros
 from sim.filter_inputs import FLOAT
 from sim.filter_levels import Levels
-from sim.profile import Profile
+from sim.profile import TABLE_SWEEPS, Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,8 @@ def link_costs(profile: Profile, plan: TimingPlan) -> LinkCosts:
     own = layout.order.clock
     chosen = np.flatnonzero((own < n_controller) & (clock[:, 1] < n_controller) & (clock[:, 0] != clock[:, 1]))
     tables = np.zeros((len(chosen), n))
-    for arrays, seconds, period in zip(layout.periods, layout.seconds, profile.periods(levels), strict=True):
+    settled = profile.periods(levels, max_sweeps=TABLE_SWEEPS)
+    for arrays, seconds, period in zip(layout.periods, layout.seconds, settled, strict=True):
         tables += seconds * _tables(arrays, levels, period.state, chosen)
     offset = np.array([round(plan.controllers[name].offset_s) for name in net.controllers], np.int64)
     ends, starts = clock[chosen, 0], clock[chosen, 1]

@@ -27,9 +27,11 @@ from sim.platoons import Dispersion
 from sim.profile_layout import profile_layout
 from sim.trips import MINUTE_SHARE
 
-MAX_SWEEPS = 25
+MAX_SWEEPS = 6
 SETTLED = 1e-3
-"""Sweeps end when no plan's total queue changes by more than this share. [-]"""
+"""Sweeps of a period end when no plan's total queue changes by more than this share. [-]"""
+TABLE_SWEEPS = 25
+"""Where profiles are kept (link cost tables, starts of other sweeps), they may take so many."""
 PERIOD_S = 900.0
 
 
@@ -173,7 +175,7 @@ class Profile:
     def settled(self, plan: TimingPlan) -> Settled:
         """Profiles of one plan, to start the sweeps of plans near it from."""
         levels = self.levels.batch([plan])
-        states = [period.state for period in self.periods(levels)]
+        states = [period.state for period in self.periods(levels, max_sweeps=TABLE_SWEEPS)]
         return Settled(
             inflow=tuple(state.inflow[:, 0].copy() for state in states),
             passed=tuple(state.passed[:, 0].copy() for state in states),

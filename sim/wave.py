@@ -151,7 +151,7 @@ def wave_layout(net: FilterNetwork, levels: LevelTables, flows: FilterFlows, flo
         link=link,
         movement=movement,
         gates=gates,
-        storage=(net.n_lane * net.length_m / net.spacing_m * w.GRAINS)[link].astype(np.float32),
+        storage=(net.storage_veh * w.GRAINS)[link].astype(np.float32),
         n_ring=(n_in, n_out),
         most_of_node=tuple(int(np.diff(x).max(initial=1)) for x in (node_mv, order.node_out, order.node_in)),
     )

@@ -77,7 +77,7 @@ class NaiveWave:
         net, flows, parameters = self.net, self.wave.flows, self.net.parameters
         entered, left = defaultdict(list), defaultdict(list)
         queue, waiting = [0.0] * len(net.movements), [0.0] * len(net.links)
-        room = (net.n_lane * net.length_m / net.spacing_m).tolist()
+        room = net.storage_veh.tolist()
         speed = [net.network.links[link].speed_mps for link in net.links]
         delay, gate_delay = np.zeros(len(net.links)), np.zeros(len(net.links))
         interval = 0
