@@ -52,14 +52,14 @@ def predictions(case: FidelityCase, plans: Sequence[TimingPlan]) -> dict[str, Pr
 
 def exact_vehicles(case: FidelityCase, plans: Sequence[TimingPlan]) -> Prediction:
     """The queue simulation with SUMO's very vehicles and its constants."""
-    return _simulated(simulator_of(case, [case.trips]), plans)
+    return _simulated(case, [case.trips], plans)
 
 
 def five_minute_flows(case: FidelityCase, demand: Demand, plans: Sequence[TimingPlan]) -> Prediction:
     """The queue simulation with vehicles drawn from true turning flows per 5 minutes, mean over realizations."""
     spacing_m = float(np.mean(case.trips.length_m))
     trips = [draw_trips(case.network, demand, seed=seed, spacing_m=spacing_m) for seed in range(REALIZATIONS)]
-    return _simulated(simulator_of(case, trips), plans)
+    return _simulated(case, trips, plans)
 
 
 def simulator_of(case: FidelityCase, trips: Sequence[Trips]) -> Simulator:
@@ -68,22 +68,28 @@ def simulator_of(case: FidelityCase, trips: Sequence[Trips]) -> Simulator:
     return Simulator(case.network, trips, begin_s=base.begin_s, end_s=base.end_s, parameters=SUMO, workers=WORKERS)
 
 
-def _simulated(simulator: Simulator, plans: Sequence[TimingPlan]) -> Prediction:
+def _simulated(case: FidelityCase, trips: Sequence[Trips], plans: Sequence[TimingPlan]) -> Prediction:
     """Delays by the queue simulation; compiling a plan counts, compiling the network and its first call do not."""
+    simulator = simulator_of(case, trips)
     simulator.run(plans[:1])
     began_s = time.process_time()
     totals = simulator.run(plans)
     return Prediction(
         delays_s=[float(np.mean([t.delay_s_per_veh for t in row])) for row in totals],
         cpu_s=(time.process_time() - began_s) / max(1, len(plans)),
-        approaches=[approach_delays(simulator, plan) for plan in plans],
+        approaches=[approach_delays(simulator, trips, plan) for plan in plans],
     )
 
 
-def approach_delays(simulator: Simulator, plan: TimingPlan) -> dict[str, float]:
+def approach_delays(simulator: Simulator, trips: Sequence[Trips], plan: TimingPlan) -> dict[str, float]:
     """Delay on every link with a way on, waiting to enter there included. [s/veh]
 
-    As `measure` counts it for its movements, without the rest of what that measures.
+    On the links as `measure` counts it for its movements, without the rest of what that measures.
+
+    Parameters
+    ----------
+    trips : sequence of Trips
+        The simulator's realizations.
     """
     compiled = simulator.compiled
     links = tuple(compiled.network.links)
@@ -91,14 +97,20 @@ def approach_delays(simulator: Simulator, plan: TimingPlan) -> dict[str, float]:
     from_link = np.array([row[c.from_link] for c in compiled.network.connections])
     veh, delay_s = np.zeros(len(links)), np.zeros(len(links))
     end = round((simulator.end_s - simulator.begin_s) * TICKS)
-    for r in range(simulator.n_realizations):
+    for r, vehicles in enumerate(trips):
         _, record = simulator.record(plan, r)
-        conn, lane = record.column(k.LOG_CONN), record.column(k.LOG_LANE)
+        conn, lane, enter = record.column(k.LOG_CONN), record.column(k.LOG_LANE), record.column(k.LOG_ENTER)
         due = (conn >= 0) & ((record.column(k.LOG_LEAVE) < end) | (record.column(k.LOG_ARRIVAL) < end))
         came = due & (lane < compiled.n_real_lane)
         veh += np.bincount(from_link[conn[came]], minlength=len(links))
         waited_s = record.column(k.LOG_DELAY)[due] / TICKS
         delay_s += np.bincount(from_link[conn[due]], weights=waited_s, minlength=len(links))
+        # who has not entered by the end waits until then
+        entered_s = np.full(len(vehicles), simulator.end_s)
+        np.minimum.at(entered_s, record.column(k.LOG_VEH), enter / TICKS + simulator.begin_s)
+        first = np.array([row[link] for link in vehicles.links])[vehicles.route_link[vehicles.route_start[:-1]]]
+        delay_s += np.bincount(first, weights=entered_s - vehicles.depart_s, minlength=len(links))
+        veh += np.bincount(first[entered_s >= simulator.end_s], minlength=len(links))
     return {link: float(delay_s[i] / veh[i]) for link, i in row.items() if veh[i] > 0}
 
 
