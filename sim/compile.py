@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -342,11 +343,16 @@ def compile_controller(compiled: CompiledNetwork, program: ControllerPlan, *, be
     offset = (ticks(program.offset_s) - ticks(begin_s)) % cycle
     rows: list[tuple[int, int, int, int]] = []
     windows: list[tuple[int, int, int, int, int]] = []
+    columns = list(zip(*(interval.state for interval in program.intervals), strict=True))
+    edges = [ticks(t) for t in accumulate((interval.duration_s for interval in program.intervals), initial=0.0)]
+    alike: dict[tuple[str, ...], tuple[int, int]] = {}  # heads that always show the same share their windows
     for index in compiled.heads_of[program.controller_id]:
-        mine = signal_windows(program, index)
+        if columns[index] not in alike:
+            mine = signal_windows(columns[index], edges)
+            alike[columns[index]] = len(windows), len(windows) + len(mine)
+            windows += mine
         # a window may reach over the end of its cycle, even by a whole one: begin two cycles before
-        rows.append((cycle, offset - 2 * cycle, len(windows), len(windows) + len(mine)))
-        windows += mine
+        rows.append((cycle, offset - 2 * cycle, *alike[columns[index]]))
     return ControllerArrays(
         np.array(rows, np.int32).reshape(len(rows), 4), np.array(windows, np.int32).reshape(len(windows), 5)
     )
@@ -448,19 +454,33 @@ def _with_actuated(
     )
 
 
-def signal_windows(program: ControllerPlan, index: int) -> list[tuple[int, int, int, int, int]]:
-    """Rows (green from, to, yellow behind, mode, fresh) of one link index, in ticks of cycle time."""
-    runs = program.windows(index)
-    out = []
-    for n, run in enumerate(runs):
-        if run.letter not in OPEN:
+def signal_windows(letters: Sequence[str], edges: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
+    """Rows (green from, to, yellow behind it, mode, fresh) of one link index, in ticks of cycle time.
+
+    `letters` are those of the program's n intervals, `edges` their n + 1 begins and ends. [ticks]
+    """
+    starts = [n for n in range(len(letters)) if letters[n] != letters[n - 1]]
+    if not starts:  # the same all the time
+        return [(0, edges[-1], 0, _mode(letters[0]), 0)] if letters[0] in OPEN else []
+    cycle, out = edges[-1], []
+    for n, first in enumerate(starts):
+        letter = letters[first]
+        if letter not in OPEN:
             continue
-        before, behind = runs[n - 1], runs[(n + 1) % len(runs)]
-        mode = k.PROTECTED if run.letter == "G" else k.STOP_AND_GO if run.letter == "s" else k.PERMITTED
-        yellow = ticks(behind.end_s - behind.start_s) if behind.letter in YELLOW else 0
-        fresh = len(runs) > 1 and before.letter not in GREEN + "oO"
-        out.append((ticks(run.start_s), ticks(run.end_s), yellow, mode, int(fresh)))
+        last = n + 1 == len(starts)
+        behind = starts[0 if last else n + 1]
+        until = edges[behind] + (cycle if last else 0)
+        yellow = 0
+        if letters[behind] in YELLOW:
+            after = starts[(n + 2) % len(starts)]
+            yellow = (edges[after] - edges[behind]) % cycle or cycle
+        fresh = letters[first - 1] not in GREEN + "oO"
+        out.append((edges[first], until, yellow, _mode(letter), int(fresh)))
     return out
+
+
+def _mode(letter: str) -> int:
+    return k.PROTECTED if letter == "G" else k.STOP_AND_GO if letter == "s" else k.PERMITTED
 
 
 def mean_spacing_m(trips: Trips) -> float:

@@ -1,6 +1,7 @@
 """Plans, networks and trips laid out for the kernel."""
 
 import re
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from network_data.errors import DemandError, PlanError
-from network_data.plans import GREEN, OPEN, TimingPlan
+from network_data.plans import GREEN, OPEN, ControllerPlan, TimingPlan
 from sim import _tables as k
 from sim.compile import compile_network, compile_plan, compile_trips, mean_spacing_m, signal_windows, ticks
 from sim.parameters import STREET
@@ -16,6 +17,12 @@ from tests.builders import V50_MPS, NetworkBuilder, crossing, field_plan, left_t
 
 pytestmark = pytest.mark.kernel
 rows = st.lists(st.tuples(st.integers(1, 300), st.sampled_from("GgyYrRusoO")), min_size=1, max_size=7)
+
+
+def windows_of(plan: ControllerPlan) -> list[tuple[int, int, int, int, int]]:
+    """Windows of link index 0."""
+    edges = [ticks(t) for t in accumulate((interval.duration_s for interval in plan.intervals), initial=0.0)]
+    return signal_windows([interval.state[0] for interval in plan.intervals], edges)
 
 
 @settings(deadline=None, max_examples=150, derandomize=True)
@@ -26,7 +33,7 @@ def test_windows_are_the_open_times_of_the_interval_table(rows) -> None:
     table = [letter for d, letter in rows for _ in range(d)]
     cycle = len(table)
 
-    windows = signal_windows(plan, 0)
+    windows = windows_of(plan)
 
     opened = [[] for _ in range(cycle)]
     for green, end, _, mode, _ in windows:
@@ -43,7 +50,7 @@ def test_yellow_and_fresh_are_what_stands_around_the_green(rows) -> None:
     plan = program([(d / 10, letter) for d, letter in rows])
     table = [letter for d, letter in rows for _ in range(d)]
     cycle = len(table)
-    for green, end, yellow, _, fresh in signal_windows(plan, 0):
+    for green, end, yellow, _, fresh in windows_of(plan):
         if end - green >= cycle:
             continue
         behind = table[end % cycle]
@@ -54,7 +61,7 @@ def test_yellow_and_fresh_are_what_stands_around_the_green(rows) -> None:
 
 def test_an_always_open_signal_has_one_window_without_start_up() -> None:
     """A head that never changes keeps its window over the whole cycle."""
-    assert signal_windows(program([(30, "Gr"), (30, "Gg")]), 0) == [(0, 600, 0, k.PROTECTED, 0)]
+    assert windows_of(program([(30, "Gr"), (30, "Gg")])) == [(0, 600, 0, k.PROTECTED, 0)]
 
 
 def test_the_offset_is_the_clock_second_of_interval_0_from_the_begin() -> None:

@@ -276,7 +276,7 @@ def test_capacity_is_what_a_saturated_approach_discharges() -> None:
             end_s=3600.0,
             warmup_s=600.0,
         ).movements["in>out"]
-        for flow in (450, 900, 1200)
+        for flow in (450, 860, 1200)
     )
     assert over.v_over_c > 1 > full.v_over_c > half.v_over_c
     assert over.capacity_vph == pytest.approx(over.flow_vph, rel=0.01)
