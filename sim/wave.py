@@ -124,7 +124,7 @@ def wave_layout(net: FilterNetwork, levels: LevelTables, flows: FilterFlows, flo
     wide = np.flatnonzero(saturation * w.GRAINS > 2**15 - 1)
     if len(wide):
         raise NetworkError("wave filter", [f"link {net.links[k]!r} takes 16 vehicles a second; split it" for k in wide])
-    limit = np.stack([saturation[link], np.full(len(link), 1 / parameters.entry_headway_s)], axis=1) * w.GRAINS
+    limit = np.stack([saturation[link], net.n_lane[link] / parameters.entry_headway_s], axis=1) * w.GRAINS
     at = order.node_in[np.searchsorted(cluster[node_order], np.arange(len(steps) + 1))]
     clocks = [np.unique(order.clock[a:b]) for a, b in pairwise(at)]
     clock_start, clock = np.cumsum([0, *map(len, clocks)]), np.concatenate([*clocks, np.zeros(1, np.int64)])

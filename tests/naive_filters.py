@@ -100,7 +100,7 @@ class NaiveWave:
             asks, part = [0.0] * len(net.links), [1.0] * len(net.links)
             for k in range(len(net.links)):
                 waiting[k] += entry[k]
-                asks[k] = min(waiting[k], 1 / parameters.entry_headway_s)
+                asks[k] = min(waiting[k], net.n_lane[k] / parameters.entry_headway_s)
                 want[k] += asks[k]
                 top = net.n_lane[k] / (ENTRY_HEADWAY * parameters.reaction_headway_s + net.spacing_m / speed[k])
                 if k not in self.sinks:
