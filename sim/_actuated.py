@@ -52,11 +52,17 @@ N_RING_STATE = 5
 # windows of a signal: green from, until (NEVER: undecided), yellow behind it, mode, whether it was closed before
 GREEN0, GREEN1, BEHIND, GREEN_MODE, FRESH = range(5)
 N_WINDOW = 5
+# greens that have ended: signal; then as the window
+PAST_SIGNAL, PAST_WINDOW = range(2)
+N_PAST = 1 + N_WINDOW
+
 
 @njit(**FAST)
 def start(t, s, windows, a):
     """Controller a at tick 0: the coordinated phases, or the first ones, turn green. Returns its first call."""
     s.changed[0] = 0
+    if a == 0:
+        s.n_past[0] = 0
     n_ring, ring0 = t.controller[a, N_RING], t.controller[a, RING0]
     for p in range(t.controller[a, PHASE0], t.controller[a, PHASE1]):
         for d in range(t.phase[p, DET0], t.phase[p, DET1]):
@@ -98,7 +104,7 @@ def decide(t, s, windows, lanes, vehicles, a, now):
         p = s.ring[ring, PHASE]
         least = s.ring[ring, FROM] + t.phase[p, MIN]
         if now < least:
-            wake, busy = min(wake, least), busy + 1
+            wake, busy = min(wake, _look_before(t, s, lanes, vehicles, a, ring, now, least)), busy + 1
             continue
         if s.ring[ring, CALLED] == NEVER and calls & t.phase[p, OTHERS]:
             s.ring[ring, CALLED] = s.ring[ring, FROM] if now < least + scan else now
@@ -141,6 +147,19 @@ def _calls(t, lanes, vehicles, a, now):
 
 
 @njit(**FAST)
+def _look_before(t, s, lanes, vehicles, a, ring, now, least):
+    """When to look next before the least green of a ring's phase is over: its detectors have to be remembered."""
+    p, begun = s.ring[ring, PHASE], s.ring[ring, FROM]
+    held = t.phase[p, RECALL] == MAX_RECALL or (t.controller[a, CYCLE] > 0 and t.phase[p, COORDINATED] > 0)
+    if held or t.phase[p, DET0] == t.phase[p, DET1]:
+        return least
+    if now < begun:
+        return begun
+    until, soon = _gap_out(t, s, lanes, vehicles, p, now, t.controller[a, SCAN])
+    return min(least, soon if until == now else min(soon, until))
+
+
+@njit(**FAST)
 def _holds_until(t, s, lanes, vehicles, a, ring, now):
     """Until when the phase of a ring, past its least green, stays green at least; now where it may end."""
     p, begun, cycle = s.ring[ring, PHASE], s.ring[ring, FROM], t.controller[a, CYCLE]
@@ -154,13 +173,17 @@ def _holds_until(t, s, lanes, vehicles, a, ring, now):
         return now
     if t.phase[p, RECALL] == MAX_RECALL:
         return limit
-    return min(limit, _gap_out(t, s, lanes, vehicles, p, now, t.controller[a, SCAN]))
+    until, _ = _gap_out(t, s, lanes, vehicles, p, now, t.controller[a, SCAN])
+    return min(limit, until)
 
 
 @njit(**FAST)
 def _gap_out(t, s, lanes, vehicles, p, now, scan):
-    """Now where no detector of a phase has seen anybody for the gap, else the time to look again."""
-    gap, look = t.phase[p, GAP], now
+    """Now where no detector of a phase has seen anybody for the gap, else the time to look again.
+
+    Also the time up to which it is known whether somebody will have to stand on a detector.
+    """
+    gap, look, known = t.phase[p, GAP], now, NEVER
     for d in range(t.phase[p, DET0], t.phase[p, DET1]):
         lane, ahead, places = t.detector[d, LANE], t.detector[d, AHEAD], t.detector[d, PLACES]
         veh, n, standing, last = lanes[lane, t.column[HEAD]], 0, 0, s.seen[d]
@@ -176,24 +199,26 @@ def _gap_out(t, s, lanes, vehicles, p, now, scan):
                 standing += 1
                 last = max(last, arrival - ahead)
                 expected = max(expected, arrival - ahead)
-            elif arrival - ahead <= max(now, expected + gap):
-                expected = max(expected, arrival - ahead)
-                if expected <= now:
-                    last = expected
+            else:
                 if n >= places:
                     soon = min(soon, arrival)  # it may have to stand there
-            else:
-                break
+                if arrival - ahead > max(now, expected + gap):
+                    break
+                expected = max(expected, arrival - ahead)
+                if arrival - ahead <= now:
+                    last = max(last, arrival - ahead)
             n += 1
             veh = vehicles[veh, t.column[FOLLOWING]]
         over = standing - places
         if over > 0:  # somebody stands on the detector or before it, and will for a while
             last = now + t.detector[d, LAG]
-            look = max(look, now + max(scan, MOVE_UP * (over - 1)))
+            soon = now + max(scan, MOVE_UP * (over - 1))
+            look = max(look, soon)
         elif expected + gap > now:
             look = max(look, max(now + scan, min(soon, expected + gap)))
+        known = min(known, soon)
         s.seen[d] = max(s.seen[d], last)
-    return look
+    return look, known
 
 
 @njit(**FAST)
@@ -225,7 +250,7 @@ def _next_in_group(t, s, a, r, calls, now):
 def _cross(t, s, windows, a, calls, now, begin):
     """All rings leave their group for the next one with a called phase; nothing happens where nobody calls.
 
-    Returns the end of the first least green there, or NEVER.
+    Returns when they turn green there, or NEVER.
     """
     n_ring, n_group, ring0 = t.controller[a, N_RING], t.controller[a, N_GROUP], t.controller[a, RING0]
     here = t.phase[s.ring[ring0, PHASE], GROUP]
@@ -263,7 +288,7 @@ def _entry(t, a, slot, calls, now, begin):
 
 @njit(**FAST)
 def _change(t, s, windows, a, now, begin):
-    """Rings with a next phase end their green now and give that one green at `begin`; when its least green ends."""
+    """Rings with a next phase end their green now and give that one green at `begin`, when they look again."""
     ring0, n_ring = t.controller[a, RING0], t.controller[a, N_RING]
     wake = NEVER
     for ring in range(ring0, ring0 + n_ring):
@@ -273,7 +298,7 @@ def _change(t, s, windows, a, now, begin):
             s.ring[ring, FROM] = begin
             s.ring[ring, CALLED] = NEVER
             s.ring[ring, FORCED] = NEVER
-            wake = min(wake, begin + t.phase[q, MIN])
+            wake = begin
             if t.controller[a, CYCLE] > 0 and not t.phase[q, COORDINATED]:
                 forced = _force_off(t, a, q, now)
                 s.ring[ring, FORCED] = min(forced, begin + t.phase[q, SPLIT]) if t.controller[a, FLOATING] else forced
@@ -297,13 +322,16 @@ def _close(t, s, windows, a, p, now):
                 windows[w, column] = windows[w + 1, column]
             windows[w + 1, GREEN0] = NEVER
             windows[w + 1, GREEN1] = NEVER
+            if windows[w, GREEN1] < NEVER:
+                _keep(t, s, windows, h)
         begun, later = _modes(t, s, a, t.head[h, SIGNAL], now)
         if begun >= 0 or (later >= 0 and t.head[h, HOLDS]):
             if later < 0:
-                _settle(t, windows, h, begun, now + t.phase[p, CHANGE])
+                _settle(t, s, windows, h, begun, now + t.phase[p, CHANGE])
         elif windows[w, GREEN1] == NEVER:
             windows[w, GREEN1] = now + t.head[h, CLOSES]
             windows[w, BEHIND] = t.head[h, YELLOW]
+            _keep(t, s, windows, h)
         _note(t, s, h)
 
 
@@ -315,7 +343,7 @@ def _open(t, s, windows, a, q, begin):
         begun, later = _modes(t, s, a, t.head[h, SIGNAL], begin)
         mode = max(begun, later)
         if windows[w, GREEN1] == NEVER or windows[w + 1, GREEN0] < NEVER:
-            _settle(t, windows, h, mode, begin)
+            _settle(t, s, windows, h, mode, begin)
         else:
             green = begin + t.head[h, OPENS]
             _then(windows, w, green, green + length if length > 0 else NEVER, mode, 1)
@@ -323,7 +351,7 @@ def _open(t, s, windows, a, q, begin):
 
 
 @njit(**FAST)
-def _settle(t, windows, h, mode, at):
+def _settle(t, s, windows, h, mode, at):
     """An open head (or one about to open) has another mode from a time on."""
     w = t.head[h, WINDOW]
     if windows[w + 1, GREEN0] < NEVER:
@@ -331,7 +359,19 @@ def _settle(t, windows, h, mode, at):
     elif windows[w, GREEN1] == NEVER and windows[w, GREEN_MODE] != mode:
         windows[w, GREEN1] = at
         windows[w, BEHIND] = 0
+        _keep(t, s, windows, h)
         _then(windows, w, at, NEVER, mode, 0)
+
+
+@njit(**FAST)
+def _keep(t, s, windows, h):
+    """Keep the running green of a head, whose end is decided, where greens are kept."""
+    n = s.n_past[0]
+    if n < s.past.shape[0]:
+        s.past[n, PAST_SIGNAL] = t.head[h, SIGNAL]
+        for column in range(N_WINDOW):
+            s.past[n, PAST_WINDOW + column] = windows[t.head[h, WINDOW], column]
+        s.n_past[0] = n + 1
 
 
 @njit(**FAST)

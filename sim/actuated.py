@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from network_data.actuation import ActuatedController, ActuatedPhase
 from network_data.errors import PlanError
+from network_data.plans import ControllerPlan, Interval
+from network_data.rings import merge_equal
 from sim import _actuated as k
 from sim import _tables as c
 
@@ -94,14 +98,86 @@ def compile_actuated(
     )
 
 
-def actuated_state(arrays: c.ActuatedArrays) -> c.ActuatedState:
-    """Working memory; `start` sets it."""
+def actuated_state(arrays: c.ActuatedArrays, *, n_past: int = 0) -> c.ActuatedState:
+    """Working memory; `start` sets it. The first `n_past` greens that end are kept, for `shown_program`."""
     n_ring = int(arrays.controller[:, k.N_RING].sum())
     return c.ActuatedState(
         ring=np.zeros((n_ring, k.N_RING_STATE), np.int32),
         seen=np.zeros(len(arrays.detector), np.int32),
         changed=np.zeros(2 * len(arrays.head) + 1, np.int32),
+        past=np.zeros((n_past, k.N_PAST), np.int32),
+        n_past=np.zeros(1, np.int32),
     )
+
+
+def shown_program(
+    actuated: ActuatedController,
+    signal_of: Mapping[int, tuple[int, int]],
+    state: c.ActuatedState,
+    windows: NDArray[np.int32],
+    *,
+    rest: str,
+    begin_s: float,
+    end_s: float,
+) -> ControllerPlan:
+    """What an actuated controller has shown in a run, as one long program: measures read it like any other.
+
+    Parameters
+    ----------
+    actuated : ActuatedController
+    signal_of : mapping
+        Link index → number of the signal and of its first window.
+    state, windows
+        As the run left them; the state with room for all greens (`n_past`).
+    rest : str
+        Letter of each link index where no green of it is known.
+    begin_s, end_s : float
+        The run, tick 0 to its end. [s after midnight]
+
+    Raises
+    ------
+    PlanError
+        More greens ended than the state had room for.
+    """
+    where = f"actuated controller {actuated.controller_id!r}"
+    if int(state.n_past[0]) >= len(state.past) > 0 or (len(state.past) == 0):
+        raise PlanError(where, f"only {len(state.past)} greens were kept; give the state room for more (n_past)")
+    end = _ticks(end_s - begin_s)
+    spans = {index: _spans(state, windows, *signal_of[index], end) for index in signal_of}
+    cuts = {0, end} | {t for rows in spans.values() for a, b, _ in rows for t in (a, b)}
+    times = sorted(t for t in cuts if 0 <= t <= end)
+    letters = [list(rest) for _ in times[:-1]]
+    at = {t: n for n, t in enumerate(times)}
+    for index, rows in spans.items():
+        for a, b, letter in rows:
+            for n in range(at.get(max(a, 0), 0), at.get(min(b, end), 0)):
+                letters[n][index] = letter
+    table = [Interval((b - a) / TICKS, "".join(x)) for (a, b), x in zip(pairwise(times), letters, strict=True)]
+    return ControllerPlan(
+        controller_id=actuated.controller_id,
+        program_id=actuated.program_id,
+        offset_s=begin_s % (end / TICKS),
+        intervals=tuple(Interval(round(d, 1), state) for d, state in merge_equal(table)),
+    )
+
+
+def _spans(
+    state: c.ActuatedState, windows: NDArray[np.int32], signal: int, first: int, end: int
+) -> list[tuple[int, int, str]]:
+    """(from, until, letter) of the greens and yellows of a signal, in order."""
+    past = state.past[: int(state.n_past[0])]
+    rows = [row[k.PAST_WINDOW :] for row in past[past[:, k.PAST_SIGNAL] == signal]]
+    rows += [row for row in windows[first : first + 2] if row[k.GREEN1] == k.NEVER and row[k.GREEN0] < end]
+    known = {int(row[k.GREEN0]) for row in rows}
+    rows += [row for row in windows[first : first + 2] if 0 <= row[k.GREEN0] < end and int(row[k.GREEN0]) not in known]
+    out = []
+    for row in rows:
+        begin, until = int(row[k.GREEN0]), min(int(row[k.GREEN1]), end)
+        letter = {c.PROTECTED: "G", c.PERMITTED: "g"}.get(int(row[k.GREEN_MODE]), "s")
+        out.append((begin, until, letter))
+        if row[k.BEHIND] > 0:
+            out.append((until, min(until + int(row[k.BEHIND]), end), "y"))
+    return sorted(out)
 
 
 def _ticks(seconds: float) -> int:

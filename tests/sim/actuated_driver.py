@@ -86,7 +86,7 @@ class Compiled:
             {(f"l{h}", 0): LaneData(LANE_M, SPEED_MPS, ROOM_M) for h in heads},
             begin_s=begin_s,
         )
-        self.s = actuated_state(self.t)
+        self.s = actuated_state(self.t, n_past=10_000)
         self.windows = np.zeros((2 * n_lane, k.N_WINDOW), np.int32)
 
     def start(self):
@@ -112,8 +112,8 @@ def _letter(rows, now):
     return "y" if rows[0, k.GREEN1] <= now < rows[0, k.GREEN1] + rows[0, k.BEHIND] else "r"
 
 
-def drive(actuated, arrivals, *, until_s=600.0, begin_s=0.0, twin=False):
-    """Letters of all heads at every tick, and how often the controller was called."""
+def drive(actuated, arrivals, *, until_s=600.0, begin_s=0.0, twin=False, keep=None):
+    """Letters of all heads at every tick, and how often the controller was called; `keep` gets what the run left."""
     traffic = Traffic([sorted(times) for times in arrivals])
     controller = Twin(actuated, len(arrivals), begin_s) if twin else Compiled(actuated, len(arrivals), begin_s)
     wake, calls, states = controller.start(), 0, []
@@ -128,6 +128,8 @@ def drive(actuated, arrivals, *, until_s=600.0, begin_s=0.0, twin=False):
         states.append(letters)
         since = [s + 1 if letter in "Gg" else -1 for s, letter in zip(since, letters, strict=True)]
         traffic.leave(now, since)
+    if keep is not None:
+        keep.update(state=controller.s, windows=controller.windows)
     return states, calls
 
 

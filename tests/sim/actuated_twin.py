@@ -170,13 +170,13 @@ class Twin:
             self.claim(q, begin)
 
     def release(self, p, head, now, begin):
-        """A phase lets go of a head: at once, or through its change where another phase has it or will have it."""
+        """A phase lets go of a head: with yellow, or through its change where another phase will have it."""
         claim = next(x for x in reversed(self.shows[head.link_index]) if x[3] is p)
         if claim[1] != NEVER:
             return
         others = [r for r in self.rings if head.link_index in [h.link_index for h in r.phase.heads]]
         if any(r.begun <= now for r in others):
-            claim[1] = now + ticks(p.change_s)
+            claim[1] = now  # the other ring's claim goes on, with the same letter
         elif others and head.holds:
             claim[1] = begin
         else:

@@ -15,7 +15,7 @@ from network_data.plans import BarrierGroup, ControllerPlan
 from network_data.rings import compile_rings
 from sim import _actuated as k
 from sim import _tables as c
-from sim.actuated import LaneData, actuated_state, compile_actuated
+from sim.actuated import LaneData, actuated_state, compile_actuated, shown_program
 from tests.network_data.crossroads import FIELD, crossroads
 from tests.network_data.real_networks import load
 from tests.network_data.test_actuation import RINGS, stage
@@ -440,6 +440,34 @@ def test_coordinated_and_always_called_is_the_fixed_program(rings, force_off):
     assert [x[:6] for x in found[200:]] == [fixed.state_at(t)[:6] for t in range(200, 400)]
 
 
+@settings(deadline=None, max_examples=25)
+@given(actuated=overlapping(), arrivals=traffic())
+def test_what_was_shown_as_one_program(actuated, arrivals):
+    """The greens kept during a run, as one long program: at every tick the letters that the heads showed."""
+    n = len(actuated.phases) + 2
+    run = {}
+
+    states, _ = drive(actuated, [*arrivals[: n - 2], [], []], until_s=300.0, begin_s=3.0, keep=run)
+
+    program = shown_program(
+        actuated, {h: (h, 2 * h) for h in range(n)}, run["state"], run["windows"], rest="r" * n, begin_s=3, end_s=303
+    )
+    assert program.cycle_s == pytest.approx(300)
+    for now in range(0, 3000, 7):
+        assert program.state_at(3 + (now + 0.5) / 10) == states[now], now
+
+
+def test_greens_that_were_not_kept():
+    """Without room for greens the program cannot be told, and the error says so."""
+    controller = one_ring(phase("0", [0]), phase("1", [1]))
+    run = {}
+    drive(controller, [BUSY, BUSY], until_s=100, keep=run)
+    few = run["state"]._replace(past=run["state"].past[:1])
+
+    with pytest.raises(PlanError, match="only 1 greens were kept"):
+        shown_program(controller, {0: (0, 0), 1: (1, 2)}, few, run["windows"], rest="rr", begin_s=0, end_s=100)
+
+
 def test_called_seldom():
     """An hour of a busy junction takes far fewer calls than scans."""
     rng = np.random.default_rng(5)
@@ -448,7 +476,7 @@ def test_called_seldom():
 
     _, calls = drive(one_ring(*phases, scan_s=0.1), arrivals, until_s=3600)
 
-    assert calls < 3600
+    assert calls < 36_000 / 5
 
 
 def test_detectors_must_lie_on_lanes():
