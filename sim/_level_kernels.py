@@ -17,6 +17,9 @@ GAP_POWER = 16
 """The filters' kernels square four times."""
 SETTLE_CYCLES = 2
 """Cycles from full queues on, before the one that counts."""
+SPLIT_SWEEPS = 8
+LEAST_OPEN_S = 0.5
+"""Seconds of green that a turn is taken to have where it has none: then it fills its lanes evenly."""
 CLOSED, YELLOW, STOP_AND_GO, PERMITTED, PROTECTED = range(5)
 
 
@@ -92,6 +95,45 @@ def _gaps(kinds, duration_s, foe_head, foe_vps, foe_most_vps, share_s, gap_s, fr
 
 
 @njit(cache=True, nogil=True)
+def _split(turn_lane, mv_start, mv_turn, mv_flow, cost_s, load, use):
+    """Spread movements over their lanes so that these are loaded alike; changes use (turns,). [veh/s]
+
+    cost_s (turns,): green that one vehicle takes, over the share of time that is green; load is working memory.
+    """
+    load[:] = 0.0
+    for k in range(use.shape[0]):
+        load[turn_lane[k]] += use[k] * cost_s[k]
+    for _ in range(SPLIT_SWEEPS):
+        for m in range(mv_flow.shape[0]):
+            first, last = mv_start[m], mv_start[m + 1]
+            if last - first < 2:
+                continue
+            for e in range(first, last):
+                load[turn_lane[mv_turn[e]]] -= use[mv_turn[e]] * cost_s[mv_turn[e]]
+            top = _level(turn_lane, mv_turn[first:last], mv_flow[m], cost_s, load)
+            for e in range(first, last):
+                k = mv_turn[e]
+                use[k] = max(0.0, top - load[turn_lane[k]]) / cost_s[k]
+                load[turn_lane[k]] += use[k] * cost_s[k]
+
+
+@njit(cache=True, nogil=True)
+def _level(turn_lane, turns, flow_vps, cost_s, load):
+    """The load of all lanes that a flow fills, least loaded ones first."""
+    top = np.inf
+    while True:
+        filled, per = flow_vps, 0.0
+        for k in turns:
+            if load[turn_lane[k]] < top:
+                filled += load[turn_lane[k]] / cost_s[k]
+                per += 1 / cost_s[k]
+        lower = filled / per
+        if lower >= top:
+            return top
+        top = lower
+
+
+@njit(cache=True, nogil=True)
 def _mix(free, permitted, weight, headway_s, aside, gaps, head, inside, cap_free, cap_permitted):
     """Capacity of each turn of one lane over the cycle; fills cap_free and cap_permitted (turns, C). [veh/s]
 
@@ -142,39 +184,48 @@ def _quantize(capacity_vps, most_vps, level):
 
 @njit(cache=True, nogil=True)
 def fill_levels(
-    kinds, duration_s, lane_start, turn_head, turn_row, turn_values, foe_start, foe_head, foe_vps, foe_most_vps, gap_s,
-    row_most_vps, scratch, head, capacity, level,
+    kinds, duration_s, lane_start, turn_lane, turn_head, turn_row, turn_values, mv_start, mv_turn, mv_flow, foe_start,
+    foe_head, foe_vps, foe_most_vps, gap_s, row_most_vps, scratch, head, capacity, level,
 ):  # fmt: skip
     """Levels of all movements of one controller (or of none) over one cycle of C seconds.
 
     kinds (heads, N) int8 and duration_s (N,): the program; lane_start (lanes + 1,): turns of each lane; turn_head and
     turn_row (turns,): link index (−1 always open) and row in `level`, the row behind it is for giving way;
-    turn_values (turns, 9): share of its lane, headway_s, what is left of its flow if it gives way to nobody [-], start
+    turn_values (turns, 9): flow to begin with, headway_s, what is left of its flow if it gives way to nobody [-], start
     loss, use of yellow, yields, places, seconds of a stop, places aside; foe_start (turns + 1,): those it gives way to,
-    with their link index, mean flow and saturation flow. Fills level (C, rows) uint8; scratch (6, turns, C), head
-    (2, turns) and capacity (rows, C) are working memory.
+    with their link index, mean flow and saturation flow; mv_start (movements + 1,), mv_turn: the turns of each
+    movement, and its flow. Fills level (C, rows) uint8; scratch (6, turns, C), head (6, turns) and capacity (rows, C)
+    are working memory.
     """
     capacity[:] = 0.0
     scratch[:] = 0.0
+    n_turn, n = turn_head.shape[0], capacity.shape[1]
+    use, cost_s, headway = head[2], head[3], head[4]
+    for k in range(n_turn):
+        use[k], headway[k], giving, loss_s, use_s, yields, places, stop_s, _ = turn_values[k]
+        if turn_head[k] < 0:
+            scratch[1 if yields > 0 else 0, k, :] = 1.0
+        else:
+            _open_turn(
+                kinds[turn_head[k]], duration_s, loss_s, use_s, headway[k], yields > 0, places, stop_s,
+                scratch[0, k], scratch[1, k],
+            )  # fmt: skip
+        if yields > 0:
+            foes = slice(foe_start[k], foe_start[k + 1])
+            _gaps(
+                kinds, duration_s, foe_head[foes], foe_vps[foes], foe_most_vps[foes], giving, gap_s,
+                scratch[5, k], scratch[4, k],
+            )  # fmt: skip
+        open_s = LEAST_OPEN_S
+        for t in range(n):
+            open_s += scratch[0, k, t] + scratch[1, k, t] * scratch[4, k, t]
+        cost_s[k] = headway[k] * n / open_s
+    _split(turn_lane, mv_start, mv_turn, mv_flow, cost_s, head[5], use)
     for lane in range(lane_start.shape[0] - 1):
         first, last = lane_start[lane], lane_start[lane + 1]
-        for k in range(first, last):
-            _, headway_s, giving, loss_s, use_s, yields, places, stop_s, _ = turn_values[k]
-            if yields > 0 and last - first > 1:
-                foes = slice(foe_start[k], foe_start[k + 1])
-                _gaps(
-                    kinds, duration_s, foe_head[foes], foe_vps[foes], foe_most_vps[foes], giving, gap_s,
-                    scratch[5, k], scratch[4, k],
-                )  # fmt: skip
-            if turn_head[k] < 0:
-                scratch[1 if yields > 0 else 0, k, :] = 1.0
-            else:
-                _open_turn(
-                    kinds[turn_head[k]], duration_s, loss_s, use_s, headway_s, yields > 0, places, stop_s,
-                    scratch[0, k], scratch[1, k],
-                )  # fmt: skip
+        use[first:last] /= use[first:last].sum()
         _mix(
-            scratch[0, first:last], scratch[1, first:last], turn_values[first:last, 0], turn_values[first:last, 1],
+            scratch[0, first:last], scratch[1, first:last], use[first:last], headway[first:last],
             turn_values[first:last, 8], scratch[4, first:last], head[0], head[1], scratch[2, first:last],
             scratch[3, first:last],
         )  # fmt: skip

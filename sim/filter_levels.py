@@ -19,7 +19,7 @@ from network_data.plans import YELLOW as YELLOW_LETTERS
 from network_data.plans import ControllerPlan, TimingPlan
 from sim import _level_kernels as g
 from sim._rows import WIDTH, row_zeros
-from sim.filter_inputs import FLOAT, FilterNetwork, lane_use, start_loss_s
+from sim.filter_inputs import FLOAT, LEAST_VPH, FilterNetwork, lane_use, start_loss_s
 
 MAX_CYCLE_S = 400
 KEPT_TABLES = 20_000
@@ -59,9 +59,13 @@ class _Table(NamedTuple):
     """The turns of one controller (or of none) as `fill_levels` reads them."""
 
     lane_start: NDArray[np.int64]
+    turn_lane: NDArray[np.int64]
     turn_head: NDArray[np.int64]
     turn_row: NDArray[np.int64]
     turn_values: FLOAT
+    mv_start: NDArray[np.int64]
+    mv_turn: NDArray[np.int64]
+    mv_flow: FLOAT
     foe_start: NDArray[np.int64]
     foe_head: NDArray[np.int64]
     foe_vps: FLOAT
@@ -164,9 +168,10 @@ class LevelTables:
         level = np.empty((n, table.n_row), np.uint8)
         n_turn = len(table.turn_head)
         g.fill_levels(
-            kinds, duration_s, table.lane_start, table.turn_head, table.turn_row, table.turn_values, table.foe_start,
-            table.foe_head, table.foe_vps, table.foe_most_vps, self.gap_s, table.most_vps, np.empty((6, n_turn, n)),
-            np.empty((2, max(1, n_turn))), np.empty((table.n_row, n)), level,
+            kinds, duration_s, table.lane_start, table.turn_lane, table.turn_head, table.turn_row, table.turn_values,
+            table.mv_start, table.mv_turn, table.mv_flow, table.foe_start, table.foe_head, table.foe_vps,
+            table.foe_most_vps, self.gap_s, table.most_vps, np.empty((6, n_turn, n)), np.empty((6, n_turn)),
+            np.empty((table.n_row, n)), level,
         )  # fmt: skip
         return level
 
@@ -176,14 +181,11 @@ def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
     use_vps = lane_use(net, flow_vps)
     parameters, n_controller = net.parameters, len(net.controllers)
     n_movement = len(net.movements)
-    lane_total = np.zeros(len(net.lanes))
     yields = np.array([bool(foes) for foes in net.mv_foes], bool).reshape(n_movement)
     clock_of_link: dict[int, int] = {}
     for m in range(n_movement):
         if net.mv_clock[m] >= 0:
             clock_of_link[int(net.mv_link[m])] = int(net.mv_clock[m])
-    for k, turn in enumerate(net.turns):
-        lane_total[turn.lane] += use_vps[k]
     clock = [clock_of_link.get(int(link), n_controller) for link in net.mv_link]
     row, n_row = np.zeros(n_movement, np.int64), np.zeros(n_controller + 1, np.int64)
     for m in range(n_movement):
@@ -208,7 +210,7 @@ def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
         edges = [n for n in range(len(mine)) if n == 0 or lanes[n] != lanes[n - 1]]
         values = [
             (
-                use_vps[k] / lane_total[turn.lane],
+                use_vps[k],
                 turn.headway_s,
                 giving[turn.movement],
                 start_loss_s(parameters, turn.headway_s),
@@ -221,13 +223,18 @@ def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
             for k in mine
             for turn in (net.turns[k],)
         ]
+        turn_of = np.searchsorted(np.array(own, np.int64), [net.turns[k].movement for k in mine])
         foes = [net.mv_foes[net.turns[k].movement] for k in mine]
         tables.append(
             _Table(
                 lane_start=np.array([*edges, len(mine)], np.int64),
+                turn_lane=np.cumsum([n in edges for n in range(len(mine))], dtype=np.int64) - 1,
                 turn_head=np.array([net.turns[k].head for k in mine], np.int64),
                 turn_row=np.array([row[net.turns[k].movement] for k in mine], np.int64),
                 turn_values=np.array(values).reshape(len(mine), 9),
+                mv_start=np.searchsorted(np.sort(turn_of), np.arange(len(own) + 1)),
+                mv_turn=np.argsort(turn_of, kind="stable"),
+                mv_flow=np.maximum(flow_vps[own], LEAST_VPH / 3600),
                 foe_start=np.cumsum([0, *(len(x) for x in foes)]),
                 foe_head=np.array([first_head[j] for x in foes for j in x], np.int64),
                 foe_vps=np.array([flow_vps[j] for x in foes for j in x], np.float64),
