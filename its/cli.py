@@ -16,7 +16,15 @@ from typing import Annotated
 import typer
 
 from its.console import guarded, log_to_stderr
-from its.requests import DEFAULT_DAYS, DEFAULT_TIME_LIMIT_S, DemandSource, OptimizeRequest, SimulateRequest
+from its.requests import (
+    DEFAULT_DAYS,
+    DEFAULT_TIME_LIMIT_S,
+    Controllers,
+    DemandSource,
+    OptimizeRequest,
+    Parameters,
+    SimulateRequest,
+)
 
 CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
 SOURCES = "give --detectors and --counts together, or --turns, or all three"
@@ -169,6 +177,19 @@ def simulate(
     turns: Turns = None,
     routes: Annotated[str | None, typer.Option(metavar="R[,R…]", help="SUMO route files instead of counts.")] = None,
     plans: Plans = None,
+    schedule: Annotated[
+        Path | None, typer.Option(metavar="S.toml", help="Plans of the day and when they switch, instead of --plans.")
+    ] = None,
+    controllers: Annotated[
+        Controllers, typer.Option(help="Actuated programs by their interval table, or deciding themselves.")
+    ] = "fixed",
+    queues: Annotated[
+        Path | None, typer.Option(metavar="Q", help="Vehicles that stand at the begin: CSV from_link,to_link,veh.")
+    ] = None,
+    parameters: Annotated[
+        Parameters | None,
+        typer.Option(help="Drivers as in the street, or as in SUMO for comparisons. [default: sumo with --routes]"),
+    ] = None,
     begin: Begin = None,
     end: End = None,
     days: Days = DEFAULT_DAYS,
@@ -181,10 +202,20 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Delay, stops and queues of a plan in the queue simulation."""
+    if schedule is not None and plans is not None:
+        raise typer.BadParameter("--schedule names its plans itself; leave --plans out")
+    if schedule is not None and controllers == "actuated":
+        raise typer.BadParameter("--schedule switches fixed-time programs; leave --controllers actuated out")
+    if queues is not None and routes is not None:
+        raise typer.BadParameter("--queues go on by the turning flows of counts or turns; leave --routes out")
     request = SimulateRequest(
         network=network,
         source=_source(detectors, counts, turns, routes, begin, end, days, or_routes=True),
         plans=plans,
+        schedule=schedule,
+        queues=queues,
+        controllers=controllers,
+        parameters=parameters,
         settings=settings,
         warmup_s=warmup,
         seed=seed,

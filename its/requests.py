@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from network_data.settings import Settings
 
+Controllers = Literal["fixed", "actuated"]
+Parameters = Literal["street", "sumo"]
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_DAYS = "weekday"
 
@@ -52,11 +54,15 @@ class OptimizeRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateRequest:
-    """`its simulate`: all its options."""
+    """`its simulate`: all its options. `parameters` None: `sumo` for the vehicles of routes, else `street`."""
 
     network: Path
     source: DemandSource
     plans: Path | None = None
+    schedule: Path | None = None
+    queues: Path | None = None
+    controllers: Controllers = "fixed"
+    parameters: Parameters | None = None
     settings: Path | None = None
     warmup_s: float = 0.0
     seed: int = 0

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from its.actuation import load_actuated
 from its.console import Console
 from its.inputs import load_demand, load_field_plan, load_network
 from its.measures_json import measures_json
 from its.measures_text import measures_text
 from its.people import people_of
 from its.requests import SimulateRequest
+from its.saturation import saturation_of
+from its.schedule import load_schedule, transitions_json, transitions_text
+from network_data.actuation import ActuatedController, readings
 from network_data.formats.sumo_routes import read_routes
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.queues import read_queues
+from network_data.schedule import DayPlan
 from network_data.settings import Settings, load_settings
 from network_data.trips import Trips
 from sim.measures import measure
 from sim.parameters import STREET, SUMO
 from sim.simulate import Simulator
-from sim.trips import draw_trips
+from sim.transition_cycles import Method
+from sim.transitions import Transition, compile_schedule
+from sim.trips import draw_trips, with_queues
+
+EXACT, DRAWN = "exact vehicles", "drawn from turning flows"
+SETS = {"street": STREET, "sumo": SUMO}
+SUMO_NOTE = "parameters: sumo, to be held against SUMO only; --parameters street for the street"
 
 
 def simulate_job(request: SimulateRequest) -> int:
@@ -27,32 +41,80 @@ def simulate_job(request: SimulateRequest) -> int:
     console = Console(quiet=request.as_json)
     with console.stage("read"):
         network = load_network(request.network)
-        plan = load_field_plan(request.plans, network)
         settings = load_settings(request.settings) if request.settings is not None else Settings()
         people = people_of(settings, network)
+        control = _control(request, network, settings)
     with console.stage("demand"):
-        trips, begin_s, end_s = _trips(request, network, plan)
+        traffic = _traffic(request, network, control.plan)
     with console.stage("simulate"):
-        parameters = SUMO if request.source.routes else STREET
+        shown, transitions = control.over(network, traffic.begin_s - request.warmup_s, traffic.end_s)
         simulator = Simulator(
             network,
-            trips,
-            begin_s=begin_s,
-            end_s=end_s,
+            traffic.trips,
+            begin_s=traffic.begin_s,
+            end_s=traffic.end_s,
             warmup_s=request.warmup_s,
             seed=request.seed,
-            parameters=parameters,
+            parameters=SETS[_parameters(request)],
+            saturation_vph=saturation_of(settings.saturation, network, traffic.trips, control.plan),
         )
-        measures = measure(simulator, plan, people=people)
+        measures = measure(simulator, shown, people=people, actuated=control.actuated)
+    switched = {t.controller_id for t in transitions}  # what they show over the period has no cycle
+    measures = replace(measures, cycle_s={c: s for c, s in measures.cycle_s.items() if c not in switched})
+    said = _simulated(request, settings, control, traffic, transitions)
     if request.as_json:
-        reading = {"controllers": "fixed time", "realizations": len(trips), "begin_s": begin_s, "end_s": end_s}
-        print(json.dumps({**measures_json(measures), "simulated": reading}, indent=1))
+        print(json.dumps({**measures_json(measures), "simulated": said}, indent=1))
     else:
-        print(measures_text(measures))
+        print("\n\n".join([measures_text(measures), *_text(said, transitions)]))
     return 0
 
 
-def _trips(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -> tuple[Sequence[Trips], float, float]:
+@dataclass(frozen=True, kw_only=True)
+class _Control:
+    """What the controllers do: a plan, or the plans of a day; and those that decide themselves."""
+
+    plan: TimingPlan
+    day: DayPlan | None = None
+    method: Method = "shortway"
+    actuated: dict[str, ActuatedController] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def over(self, network: RoadNetwork, begin_s: float, end_s: float) -> tuple[TimingPlan, tuple[Transition, ...]]:
+        """The plan shown over a period, and the switches in it."""
+        if self.day is None:
+            return self.plan, ()
+        laid = compile_schedule(network, self.day, begin_s=begin_s, end_s=end_s, method=self.method)
+        program_at = self.day.plan_at(begin_s).controllers
+        switched = {t.controller_id for t in laid.transitions}
+        shown = {c: p if c in switched else program_at[c] for c, p in laid.unrolled().controllers.items()}
+        return TimingPlan(controllers=shown), laid.transitions
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Traffic:
+    trips: Sequence[Trips]
+    begin_s: float
+    end_s: float
+    kind: str
+    queued_veh: int = 0
+
+
+def _control(request: SimulateRequest, network: RoadNetwork, settings: Settings) -> _Control:
+    if request.schedule is not None:
+        schedule, day = load_schedule(request.schedule, network)
+        return _Control(plan=day.plan_at(request.source.begin_s or 0.0), day=day, method=schedule.method)
+    plan = load_field_plan(request.plans, network)
+    if request.controllers == "fixed":
+        return _Control(plan=plan)
+    made = load_actuated(request.network, request.plans, network, plan, settings)
+    return _Control(plan=plan, actuated=made.controllers, notes=made.notes)
+
+
+def _parameters(request: SimulateRequest) -> str:
+    return request.parameters or ("sumo" if request.source.routes else "street")
+
+
+def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -> _Traffic:
     """The realizations and their period."""
     source, seed = request.source, request.seed
     if source.routes:
@@ -62,11 +124,64 @@ def _trips(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -> 
         trips = read_routes(source.routes, network, begin_s=first_s, end_s=end_s, seed=seed)
         if source.end_s is None:
             end_s = float(trips.depart_s.max()) + 1.0 if len(trips) else begin_s + 1.0
-        return [trips] * request.realizations, begin_s, end_s
+        return _Traffic(trips=[trips] * request.realizations, begin_s=begin_s, end_s=end_s, kind=EXACT)
+    queues = read_queues(request.queues, network) if request.queues is not None else {}
     loaded = load_demand(source, network, plan)
     scenarios = loaded.scenarios.scenarios
-    drawn = [
-        draw_trips(network, scenarios[n % len(scenarios)], seed=seed * 1000 + n, warmup_s=request.warmup_s)
-        for n in range(max(request.realizations, len(scenarios)))
-    ]
-    return drawn, loaded.begin_s, loaded.end_s
+    drawn = []
+    for n in range(max(request.realizations, len(scenarios))):
+        demand, one = scenarios[n % len(scenarios)], seed * 1000 + n
+        trips = draw_trips(network, demand, seed=one, warmup_s=request.warmup_s)
+        if queues:
+            at_s = loaded.begin_s - request.warmup_s
+            trips = with_queues(network, demand, trips, queues, at_s=at_s, seed=one)
+        drawn.append(trips)
+    return _Traffic(
+        trips=drawn, begin_s=loaded.begin_s, end_s=loaded.end_s, kind=DRAWN, queued_veh=sum(queues.values())
+    )
+
+
+def _simulated(
+    request: SimulateRequest,
+    settings: Settings,
+    control: _Control,
+    traffic: _Traffic,
+    transitions: Sequence[Transition],
+) -> dict[str, Any]:
+    """What was simulated, for people who read the figures."""
+    said = readings(control.actuated, {c: program.actuated for c, program in control.plan.controllers.items()})
+    return {
+        "controllers": "; ".join(dict.fromkeys(said.values())) or "none",
+        "realizations": len(traffic.trips),
+        "begin_s": traffic.begin_s,
+        "end_s": traffic.end_s,
+        "readings": said,
+        "demand": traffic.kind,
+        "parameters": _parameters(request),
+        "saturation": settings.saturation.standard,
+        "queued_veh": traffic.queued_veh,
+        "schedule": control.method if control.day is not None else None,
+        "transitions": transitions_json(transitions),
+        "notes": list(control.notes),
+    }
+
+
+def _text(said: Mapping[str, Any], transitions: Sequence[Transition]) -> list[str]:
+    """What was simulated, and the switches of a schedule."""
+    lines = [f"simulated: {said['realizations']} realizations, {said['demand']}"]
+    if said["queued_veh"]:
+        lines[0] += f", {said['queued_veh']} of them in queues at the begin"
+    by_reading: dict[str, list[str]] = {}
+    for controller, reading in said["readings"].items():
+        by_reading.setdefault(reading, []).append(controller)
+    lines += [f"{reading}: {', '.join(names)}" for reading, names in by_reading.items()]
+    if said["saturation"] != "network":
+        lines.append(f"saturation flows by {said['saturation'].upper()}")
+    if said["parameters"] == "sumo":
+        lines.append(SUMO_NOTE)
+    out = ["\n".join([*lines, *said["notes"]])]
+    if transitions:
+        out.append(transitions_text(transitions))
+    elif said["schedule"] is not None:
+        out.append("no controller switches programs in the period")
+    return out

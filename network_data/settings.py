@@ -58,6 +58,66 @@ class People(_Section):
     pedestrians_ph: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="per crossing, by its id")
 
 
+class LaneCondition(_Section):
+    """What the network does not show of a link (or one lane of it), for saturation flows; see sim.saturation."""
+
+    link: str
+    lane: int | None = Field(None, ge=0, description="0 is the rightmost; all of the link's lanes where it is left out")
+    measured_vph: float | None = Field(None, gt=0)
+    grade: float = 0.0
+    heavy_share: float = Field(0.0, ge=0, le=1)
+    parking_per_h: float | None = Field(None, ge=0)
+    buses_per_h: float = Field(0.0, ge=0)
+    bus_size: Literal["small", "middle", "large"] = "middle"
+    bus_bay: bool = False
+    bus_stop_m: float = Field(0.0, ge=0)
+    entering_vph: float = Field(0.0, ge=0)
+    leaving_vph: float = Field(0.0, ge=0)
+    city_centre: bool = False
+    walkers_per_h: float = Field(0.0, ge=0)
+    cyclists_per_h: float = Field(0.0, ge=0)
+    u_turn_share: float = Field(0.0, ge=0, le=1)
+
+    @property
+    def asks_for_a_manual(self) -> bool:
+        """Whether it holds more than a measured flow."""
+        return bool(self.model_fields_set - {"link", "lane", "measured_vph"})
+
+
+class Saturation(_Section):
+    """Saturation flows of its simulate: as the network's speeds and the vehicles give them, or by a manual."""
+
+    standard: Literal["network", "hcm", "khcm"] = "network"
+    base_vph: float | None = Field(None, gt=0, description="the manual's own by default")
+    conditions: tuple[LaneCondition, ...] = Field((), strict=False)
+
+    def faults(self) -> list[str]:
+        """What contradicts itself."""
+        out = []
+        if self.standard == "network" and self.base_vph is not None:
+            out.append("[saturation] base_vph belongs to a manual; set standard to 'hcm' or 'khcm', or take it out")
+        seen = set()
+        for n, condition in enumerate(self.conditions):
+            where = f"[saturation] conditions {n} (link {condition.link!r})"
+            if (condition.link, condition.lane) in seen:
+                out.append(f"{where}: is the second one of this link and lane; keep one")
+            seen.add((condition.link, condition.lane))
+            if self.standard == "network" and condition.asks_for_a_manual:
+                out.append(f"{where}: only measured_vph counts without a manual; set standard to 'hcm' or 'khcm'")
+        return out
+
+
+class Actuation(_Section):
+    """Actuated control of plans with rings, for its simulate --controllers actuated; by controller, then phase."""
+
+    gap_s: float = Field(3.0, ge=0, le=30)
+    detector_gap_s: float = Field(2.0, ge=0, le=30, description="travel time from the loops to the stop line")
+    stop_line: bool = True
+    force_off: Literal["fixed", "floating"] = "fixed"
+    coordinated: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = {}
+    recall: dict[str, dict[str, Literal["none", "minimum", "maximum"]]] = {}
+
+
 class Search(_Section):
     """Effort of the search."""
 
@@ -73,6 +133,8 @@ class Settings(_Section):
     change: Change = Change()
     objective: Objective = Objective()
     people: People = People()
+    saturation: Saturation = Saturation()
+    actuation: Actuation = Actuation()
     search: Search = Search()
 
 
@@ -100,8 +162,11 @@ def settings_from(table: dict[str, object], where: str) -> Settings:
     except ValidationError as error:
         faults = [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
         raise SettingsError(where, faults) from None
+    contradictions = settings.saturation.faults()
     if settings.limits.cycle_min_s > settings.limits.cycle_max_s:
-        raise SettingsError(where, "[limits] cycle_min_s is above cycle_max_s; swap or widen them")
+        contradictions.append("[limits] cycle_min_s is above cycle_max_s; swap or widen them")
+    if contradictions:
+        raise SettingsError(where, contradictions)
     return settings
 
 
@@ -110,8 +175,10 @@ def _fault(loc: tuple[int | str, ...], kind: str, message: str, value: object) -
     if kind != "extra_forbidden":
         return f"{name} is {value!r}: {message}"
     sections = {key: list(type(getattr(Settings(), key)).model_fields) for key in Settings.model_fields}
-    known = sections.get(str(loc[0]), []) if len(loc) > 1 else list(sections)
+    sections["saturation.conditions"] = list(LaneCondition.model_fields)
+    section = ".".join(str(part) for part in loc[:-1] if not isinstance(part, int))
+    known = sections.get(section, []) if len(loc) > 1 else list(Settings.model_fields)
     everywhere = [f"[{section}] {key}" for section, keys in sections.items() for key in keys if key == loc[-1]]
     near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.0) if known else []
-    hint = everywhere[0] if everywhere else (near[0] if near else ", ".join(sections))
+    hint = everywhere[0] if everywhere else (near[0] if near else ", ".join(Settings.model_fields))
     return f"unknown key {name!r}; did you mean {hint!r}?"

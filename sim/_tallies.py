@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from sim import _tables as k
 from sim._greens import Windows, head_greens, lane_openings
 from sim.compile import TICKS, ticks, yellow_use_s
 from sim.queues import LaneQueues, Passages, busy_s, full_s, lane_queues
-from sim.simulate import Record, Simulator, Totals
+from sim.simulate import Actuated, Record, Simulator, Totals
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,6 +27,15 @@ class Scene:
 
     simulator: Simulator
     plan: TimingPlan
+    actuated: Actuated = field(default_factory=dict)
+    cut: Ints | None = None
+
+    def recorded(self, realization: int) -> tuple[Scene, Totals, Record]:
+        """Run one realization; the scene with what actuated controllers have shown in it."""
+        if not self.actuated:
+            return self, *self.simulator.record(self.plan, realization)
+        totals, record, shown = self.simulator.record_shown(self.plan, realization, self.actuated)
+        return Scene(self.simulator, shown, cut=self.cycle), totals, record
 
     @property
     def start(self) -> int:
@@ -128,8 +137,18 @@ class Scene:
 
     @cached_property
     def cycle(self) -> Ints:
-        """Cycle of each lane, a minute without a signal, (L,)."""
-        return np.where(self.signalled, self.openings.cycle, MINUTE)
+        """Cycle of each lane, a minute without a signal, (L,).
+
+        Of actuated controllers that of their program, so that all realizations are cut alike. A program that is as
+        long as the run (with transitions in it) has no cycle: its mean time from green to green stands in.
+        """
+        if self.cut is not None:
+            return self.cut
+        n_green = np.maximum(1, (self.openings.length > 0).sum(axis=1))
+        cycle = np.where(
+            self.openings.cycle < self.end - self.start, self.openings.cycle, self.openings.cycle // n_green
+        )
+        return np.where(self.signalled, cycle, MINUTE)
 
     @cached_property
     def _openings(self) -> tuple[Windows, NDArray[np.bool_], Ints]:
@@ -172,7 +191,7 @@ class Tally:
 
 def tally(scene: Scene, realization: int) -> Tally:
     """Run one realization and add its record up."""
-    totals, record = scene.simulator.record(scene.plan, realization)
+    scene, totals, record = scene.recorded(realization)
     log = _Log.of(record)
     vehicle = _vehicles(scene.simulator, realization)
     start, end = scene.start, scene.end

@@ -8,7 +8,7 @@ from sim._tallies import Scene, tally
 from sim.measured import AreaMeasures, ClassMeasures, LaneGroupMeasures, Measures, MovementMeasures
 from sim.pedestrians import CrossingMeasures, crossing_measures
 from sim.persons import People
-from sim.simulate import Simulator
+from sim.simulate import Actuated, Simulator
 
 __all__ = [
     "AreaMeasures",
@@ -22,11 +22,16 @@ __all__ = [
 ]
 
 
-def measure(simulator: Simulator, plan: TimingPlan, *, people: People | None = None) -> Measures:
+def measure(
+    simulator: Simulator, plan: TimingPlan, *, people: People | None = None, actuated: Actuated | None = None
+) -> Measures:
     """Run a plan on all realizations and measure it.
 
     Parameters
     ----------
+    actuated : mapping, optional
+        Controllers that decide themselves; figures rest on what they showed. Their crossings are left out: when people
+        could walk is not recorded.
     people : People, optional
         Persons per vehicle and pedestrians per crossing, for the delay of persons. Default: `People()`.
 
@@ -36,14 +41,18 @@ def measure(simulator: Simulator, plan: TimingPlan, *, people: People | None = N
         Pedestrians at a crossing that the network does not have.
     """
     who = (people or People()).checked(simulator.compiled.network)
-    scene = Scene(simulator, plan)
+    live = actuated or {}
+    scene = Scene(simulator, plan, live)
     tallies = [tally(scene, r) for r in range(simulator.n_realizations)]
-    crossings = crossing_measures(simulator.compiled.network, plan, who.pedestrians_ph)
+    fixed = {c: program for c, program in plan.controllers.items() if c not in live}
+    crossings = crossing_measures(simulator.compiled.network, TimingPlan(controllers=fixed), who.pedestrians_ph)
+    cycle_s = {c: p.cycle_s for c, p in fixed.items()}
+    cycle_s |= {c: one.cycle_s for c, one in live.items() if one.cycle_s is not None}
     summary = Summary(scene, tallies, who, crossings)
     return Measures(
         network=summary.network(),
         signals=summary.signals(),
-        cycle_s={c: p.cycle_s for c, p in plan.controllers.items()},
+        cycle_s=cycle_s,
         movements=summary.movements(),
         entered_veh=summary.by_lane([t.entered_veh for t in tallies]),
         left_veh=summary.by_lane([t.left_veh for t in tallies]),

@@ -128,12 +128,13 @@ def test_a_seed_fixes_the_numbers(counted: dict[str, Any]) -> None:
 
 def test_realizations_are_the_draws(counted: dict[str, Any]) -> None:
     """Four by default; one has no spread to tell an error from."""
-    assert counted["simulated"] == {
-        "controllers": "fixed time",
-        "realizations": 4,
-        "begin_s": 27_000,
-        "end_s": 27_900,
-    }
+    said = counted["simulated"]
+    assert said["controllers"] == "fixed time"
+    assert set(said["readings"].values()) == {"fixed time"}
+    assert set(said["readings"]) == set(counted["signals"])
+    assert (said["realizations"], said["begin_s"], said["end_s"]) == (4, 27_000, 27_900)
+    assert (said["demand"], said["parameters"]) == ("drawn from turning flows", "street")
+    assert (said["transitions"], said["notes"], said["queued_veh"]) == ([], [], 0)
     assert counted["network"]["delay_se_s"] > 0
     one = simulated(*COUNTED, "--realizations", "1")
     assert one["simulated"]["realizations"] == 1
@@ -181,7 +182,8 @@ def test_the_table_shows_what_the_json_says(counted: dict[str, Any]) -> None:
     """Without --json one row for the network and one per signal, then lane groups and people."""
     result = its("simulate", NETWORK, *COUNTED)
     assert result.exit_code == 0
-    first, groups, crossings, people = result.stdout.strip().split("\n\n")
+    first, groups, crossings, people, said = result.stdout.strip().split("\n\n")
+    assert said.startswith("simulated: 4 realizations, drawn from turning flows\nfixed time: ")
     rows = {line.split()[0]: line.split()[1:] for line in first.splitlines()[2:]}
     assert len(groups.splitlines()) == min(20, sum(g["demand_vph"] > 0 for g in counted["lane_groups"])) + 3
     for line in crossings.splitlines()[2:22]:
