@@ -95,7 +95,11 @@ def _live_time(net, const, s, lane, conn, first, t, arrival):
         go = max(t, green)
         if s.live[w, c.FRESH] and arrival < green + const[c.START_UP]:
             go = max(go, green + const[c.START_UP])
-        end = until if until >= c.NEVER else until + min(s.live[w, c.YELLOW], net.conn[conn, c.USE])
+        k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
+        use = net.conn[conn, c.USE]
+        if go > arrival + 5 and k < c.N_START:
+            use = min(use, const[c.USE0 + k])
+        end = until if until >= c.NEVER else until + min(s.live[w, c.YELLOW], use)
         if green < c.NEVER and go <= end:
             s.lane[lane, c.WINDOW_END] = end
             s.lane[lane, c.LETTER] = s.live[w, c.MODE]
@@ -600,6 +604,21 @@ def _look_ahead(net, trips, s, lane):
 
 
 @njit(**FAST)
+def _learn_end(net, const, s, lane, signal):
+    """The end of the green in which a lane's head is to leave has been decided: those who yield to it look at that."""
+    veh = s.lane[lane, c.HEAD]
+    if veh < 0 or s.veh[veh, c.CONN] < 0 or net.conn[s.veh[veh, c.CONN], c.SIGNAL] != signal:
+        return
+    w = s.signal[signal, c.FIRST]
+    if s.live[w, c.GREEN0] != s.lane[lane, c.GREEN_FROM] or s.live[w, c.GREEN1] >= c.NEVER:
+        return
+    use, k = net.conn[s.veh[veh, c.CONN], c.USE], s.lane[lane, c.N_GREEN]
+    if s.lane[lane, c.EVENT] > s.veh[veh, c.ARRIVAL] + 5 and k < c.N_START:
+        use = min(use, const[c.USE0 + k])
+    s.lane[lane, c.WINDOW_END] = s.live[w, c.GREEN1] + min(s.live[w, c.YELLOW], use)
+
+
+@njit(**FAST)
 def _decide(net, plan, const, s, owner, now):
     """An actuated controller looks and acts; lanes that wait for what it changed try again."""
     a = owner - plan.owner[0]
@@ -607,8 +626,11 @@ def _decide(net, plan, const, s, owner, now):
     for n in range(1, s.actuated.changed[0] + 1):
         signal = s.actuated.changed[n]
         for i in range(plan.lane_start[signal], plan.lane_start[signal + 1]):
-            if s.lane[plan.lane[i], c.AT_RED] == signal:
-                _schedule(net, plan, const, s, plan.lane[i], now, now)
+            lane = plan.lane[i]
+            if s.lane[lane, c.AT_RED] == signal:
+                _schedule(net, plan, const, s, lane, now, now)
+            elif s.lane[lane, c.WINDOW_END] == c.NEVER:
+                _learn_end(net, const, s, lane, signal)
 
 
 @njit(**FAST)

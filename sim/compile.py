@@ -29,6 +29,8 @@ CONFLICT_AT = 0.6
 """Where on the way across a junction conflicts lie, roughly. [-]"""
 SPEED_RANGE = 0.7, 1.3
 """Least and highest desired speed over the limit. [-]"""
+LEAST_PHASE_S = 3.0
+"""Greens of actuated controllers that are kept of a run: room for one in so many seconds per signal. [s]"""
 VEHICLE_M = 4.5
 VEHICLE_SHARE = 0.75
 """Of the spacing in a queue, what is vehicle and not gap. [-]"""
@@ -586,6 +588,7 @@ def constants(
 def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks: int) -> k.State:
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
     n_row = compiled.n_lane + len(compiled.gate_of) + len(plan.owner)
+    n_live = int((plan.signal[:, k.WINDOW1] == k.LIVE).sum())
     lane = _rows((n_row, k.N_LANE_STATE))
     lane[:, : k.N_KEPT] = -1
     lane[: compiled.n_lane, : k.N_KEPT] = compiled.arrays.lane[:, : k.N_KEPT]
@@ -598,8 +601,8 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
         moved=np.empty((n_veh, 2), np.int32),
         ring=np.empty(compiled.n_ring, np.int32),
         signal=_rows((len(plan.signal), k.N_SIGNAL_STATE)),
-        live=np.zeros((2 * int((plan.signal[:, k.WINDOW1] == k.LIVE).sum()), 5), np.int32),
-        actuated=actuated_state(plan.actuated),
+        live=np.zeros((2 * n_live, 5), np.int32),
+        actuated=actuated_state(plan.actuated, n_past=n_live * (n_ticks // ticks(LEAST_PHASE_S) + 2)),
     )
 
 

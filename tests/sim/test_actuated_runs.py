@@ -12,6 +12,8 @@ from network_data.actuation_build import from_intervals
 from network_data.errors import PlanError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from sim import _tables as k
+from sim.actuated import shown_program
 from sim.simulate import Simulator
 from tests.builders import crossing, field_plan, program, trips
 
@@ -64,6 +66,26 @@ def test_actuated_runs_are_the_same_for_any_number_of_threads() -> None:
         for n in (1, 2, 2)
     ]
     assert results[0] == results[1] == results[2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_shown_runs_again_as_a_fixed_program(seed: int) -> None:
+    """The greens an actuated controller decided on, given as a fixed program: the same passages, all of them."""
+    rng = np.random.default_rng(seed)
+    network, plan, _ = scene(20.0)
+    n_wi, n_si = rng.integers(50, 450, 2)
+    rows = [(float(t), "wi eo") for t in rng.uniform(0, 1800, n_wi)]
+    rows += [(float(t), "si no") for t in rng.uniform(0, 1800, n_si)]
+    simulator = Simulator(network, [trips(network, sorted(rows))], begin_s=0, end_s=1800)
+    one = actuated(network, 5.0, 40.0)
+    totals, record = simulator.record(plan, 0, one)
+    arrays = simulator.compile(plan, one)
+    state = simulator._state(arrays)
+    signals = {index: (index, int(arrays.signal[index, k.WINDOW0])) for index in range(2)}
+    shown = shown_program(one["c"], signals, state.actuated, state.live, rest="rr", begin_s=0, end_s=1800)
+    again, same = simulator.record(TimingPlan(controllers={"c": shown}), 0)
+    assert again == totals
+    assert sorted(map(tuple, same.rows)) == sorted(map(tuple, record.rows))
 
 
 def test_an_actuated_controller_has_to_be_in_the_network() -> None:
