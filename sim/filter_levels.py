@@ -19,7 +19,7 @@ from network_data.plans import YELLOW as YELLOW_LETTERS
 from network_data.plans import ControllerPlan, TimingPlan
 from sim import _level_kernels as g
 from sim._rows import WIDTH, row_zeros
-from sim.filter_inputs import FLOAT, LEAST_VPH, FilterNetwork, lane_use, start_loss_s
+from sim.filter_inputs import FLOAT, LEAST_VPH, FilterNetwork, LaneTurn, lane_use, start_loss_s
 
 MAX_CYCLE_S = 400
 KEPT_TABLES = 20_000
@@ -178,71 +178,100 @@ class LevelTables:
 
 def level_tables(net: FilterNetwork, flow_vps: FLOAT) -> LevelTables:
     """Tables for flows of each movement; shape (M,). [veh/s]"""
-    use_vps = lane_use(net, flow_vps)
-    parameters, n_controller = net.parameters, len(net.controllers)
-    n_movement = len(net.movements)
+    parameters, n_movement = net.parameters, len(net.movements)
     yields = np.array([bool(foes) for foes in net.mv_foes], bool).reshape(n_movement)
-    clock_of_link: dict[int, int] = {}
-    for m in range(n_movement):
-        if net.mv_clock[m] >= 0:
-            clock_of_link[int(net.mv_link[m])] = int(net.mv_clock[m])
-    clock = [clock_of_link.get(int(link), n_controller) for link in net.mv_link]
-    row, n_row = np.zeros(n_movement, np.int64), np.zeros(n_controller + 1, np.int64)
-    for m in range(n_movement):
-        row[m] = n_row[clock[m]]
-        n_row[clock[m]] += 1 + int(yields[m])
-    most = np.zeros(n_movement)
-    headway_sum, headway_n = np.zeros(n_movement), np.zeros(n_movement)
+    most, headway_sum, n_lane = np.zeros(n_movement), np.zeros(n_movement), np.zeros(n_movement)
     for turn in net.turns:
         most[turn.movement] += 1 / turn.headway_s
         headway_sum[turn.movement] += turn.headway_s
-        headway_n[turn.movement] += 1
-    headway = headway_sum / np.maximum(1.0, headway_n)
-    gap_s = gap_decay_s(parameters.critical_gap_s, parameters.follow_up_s)
-    giving = np.minimum(1.0, headway / parameters.follow_up_s)
-    first_head = {turn.movement: turn.head for turn in reversed(net.turns)}
-    tables = []
-    for c in range(n_controller + 1):
-        own = [m for m in range(n_movement) if clock[m] == c]
-        row_most = np.repeat(most[own], 1 + yields[own]) if own else np.zeros(0)
-        mine = [k for k, turn in enumerate(net.turns) if clock[turn.movement] == c]
-        lanes = [net.turns[k].lane for k in mine]
-        edges = [n for n in range(len(mine)) if n == 0 or lanes[n] != lanes[n - 1]]
-        values = [
-            (
-                use_vps[k],
-                turn.headway_s,
-                giving[turn.movement],
-                start_loss_s(parameters, turn.headway_s),
-                turn.yellow_use_s,
-                float(yields[turn.movement] and turn.yields),
-                float(turn.places),
-                parameters.stop_on_red_s,
-                float(turn.aside),
-            )
-            for k in mine
-            for turn in (net.turns[k],)
-        ]
-        turn_of = np.searchsorted(np.array(own, np.int64), [net.turns[k].movement for k in mine])
-        foes = [net.mv_foes[net.turns[k].movement] for k in mine]
-        tables.append(
-            _Table(
-                lane_start=np.array([*edges, len(mine)], np.int64),
-                turn_lane=np.cumsum([n in edges for n in range(len(mine))], dtype=np.int64) - 1,
-                turn_head=np.array([net.turns[k].head for k in mine], np.int64),
-                turn_row=np.array([row[net.turns[k].movement] for k in mine], np.int64),
-                turn_values=np.array(values).reshape(len(mine), 9),
-                mv_start=np.searchsorted(np.sort(turn_of), np.arange(len(own) + 1)),
-                mv_turn=np.argsort(turn_of, kind="stable"),
-                mv_flow=np.maximum(flow_vps[own], LEAST_VPH / 3600),
-                foe_start=np.cumsum([0, *(len(x) for x in foes)]),
-                foe_head=np.array([first_head[j] for x in foes for j in x], np.int64),
-                foe_vps=np.array([flow_vps[j] for x in foes for j in x], np.float64),
-                foe_most_vps=np.array([most[j] for x in foes for j in x], np.float64),
-                most_vps=row_most,
-            )
-        )
-    return LevelTables(net=net, row=row, most_vps=most, yields=yields, giving=giving, gap_s=gap_s, _tables=tables)
+        n_lane[turn.movement] += 1
+    giving = np.minimum(1.0, headway_sum / np.maximum(1.0, n_lane) / parameters.follow_up_s)
+    clock = _clocks(net)
+    row = np.zeros(n_movement, np.int64)
+    movements: list[list[int]] = [[] for _ in range(len(net.controllers) + 1)]
+    rows = [0] * len(movements)
+    for m, c in enumerate(clock):
+        row[m], rows[c] = rows[c], rows[c] + 1 + int(yields[m])
+        movements[c].append(m)
+    turns: list[list[int]] = [[] for _ in movements]
+    for k, turn in enumerate(net.turns):
+        turns[clock[turn.movement]].append(k)
+    flows = _Flows(
+        use_vps=lane_use(net, flow_vps),
+        flow_vps=np.maximum(flow_vps, LEAST_VPH / 3600),
+        most_vps=most,
+        giving=giving,
+        yields=yields,
+        row=row,
+        first_head={turn.movement: turn.head for turn in reversed(net.turns)},
+    )
+    return LevelTables(
+        net=net,
+        row=row,
+        most_vps=most,
+        yields=yields,
+        giving=giving,
+        gap_s=gap_decay_s(parameters.critical_gap_s, parameters.follow_up_s),
+        _tables=[_table(net, flows, own, mine) for own, mine in zip(movements, turns, strict=True)],
+    )
+
+
+def _clocks(net: FilterNetwork) -> list[int]:
+    """Controller of each movement, or their number: all movements of a link stand under one."""
+    of_link = {int(k): int(c) for k, c in zip(net.mv_link, net.mv_clock, strict=True) if c >= 0}
+    return [of_link.get(int(k), len(net.controllers)) for k in net.mv_link]
+
+
+@dataclass(frozen=True, eq=False)
+class _Flows:
+    """What tables need to know of movements (M,), and flows of turns."""
+
+    use_vps: FLOAT  # (turns,)
+    flow_vps: FLOAT
+    most_vps: FLOAT
+    giving: FLOAT
+    yields: NDArray[np.bool_]
+    row: NDArray[np.int64]
+    first_head: dict[int, int]
+
+
+def _table(net: FilterNetwork, flows: _Flows, movements: list[int], turns: list[int]) -> _Table:
+    """The table of one controller's (or no controller's) movements and their turns."""
+    mine = [net.turns[k] for k in turns]
+    new_lane = [n == 0 or turn.lane != mine[n - 1].lane for n, turn in enumerate(mine)]
+    foes = [net.mv_foes[turn.movement] for turn in mine]
+    movement_of = np.searchsorted(np.array(movements, np.int64), [turn.movement for turn in mine])
+    values = [_values(net, flows, k, turn) for k, turn in zip(turns, mine, strict=True)]
+    own = np.array(movements, np.int64)
+    return _Table(
+        lane_start=np.append(np.flatnonzero(new_lane), len(mine)),
+        turn_lane=np.cumsum(new_lane, dtype=np.int64) - 1,
+        turn_head=np.array([turn.head for turn in mine], np.int64),
+        turn_row=np.array([flows.row[turn.movement] for turn in mine], np.int64),
+        turn_values=np.array(values, np.float64).reshape(len(mine), 9),
+        mv_start=np.searchsorted(np.sort(movement_of), np.arange(len(own) + 1)),
+        mv_turn=np.argsort(movement_of, kind="stable"),
+        mv_flow=flows.flow_vps[own],
+        foe_start=np.cumsum([0, *(len(x) for x in foes)]),
+        foe_head=np.array([flows.first_head[j] for x in foes for j in x], np.int64),
+        foe_vps=np.array([flows.flow_vps[j] for x in foes for j in x], np.float64),
+        foe_most_vps=np.array([flows.most_vps[j] for x in foes for j in x], np.float64),
+        most_vps=np.repeat(flows.most_vps[own], 1 + flows.yields[own]),
+    )
+
+
+def _values(net: FilterNetwork, flows: _Flows, k: int, turn: LaneTurn) -> tuple[float, ...]:
+    return (
+        flows.use_vps[k],
+        turn.headway_s,
+        flows.giving[turn.movement],
+        start_loss_s(net.parameters, turn.headway_s),
+        turn.yellow_use_s,
+        float(turn.yields),
+        float(turn.places),
+        net.parameters.stop_on_red_s,
+        float(turn.aside),
+    )
 
 
 def harders_share(opposing_vps: FLOAT, critical_gap_s: float, follow_up_s: float) -> FLOAT:

@@ -19,7 +19,8 @@ from network_data.plans import TimingPlan
 from network_data.trips import Trips
 from sim import _profile_kernels as c
 from sim._rows import WIDTH, row_zeros
-from sim.filter_inputs import FLOAT, inputs_of, movement_flows_vps
+from sim.filter_flows import inputs_of, movement_flows_vps
+from sim.filter_inputs import FLOAT
 from sim.filter_levels import Levels, level_tables
 from sim.filter_order import INT
 from sim.parameters import STREET, SimParameters

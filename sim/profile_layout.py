@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sim import _profile_kernels as c
 from sim._level_kernels import FULL
-from sim.filter_inputs import FLOAT, FilterFlows, FilterNetwork, movement_flows_vps
+from sim.filter_flows import FilterFlows, movement_flows_vps
+from sim.filter_inputs import FLOAT, FilterNetwork
 from sim.filter_levels import LevelTables
 from sim.filter_order import INT, Order, foe_rows, walking_order
 from sim.platoons import Dispersion

@@ -9,10 +9,11 @@ import numpy as np
 from network_data.plans import TimingPlan
 from sim import _wave_kernels as w
 from sim._level_kernels import FULL, GAP_POWER
-from sim.filter_inputs import movement_flows_vps
+from sim.filter_flows import movement_flows_vps
 from sim.filter_levels import Levels, LevelTables
 from sim.profile import Profile
-from sim.wave import ENTRY_HEADWAY, Wave
+from sim.wave import Wave
+from sim.wave_layout import ENTRY_HEADWAY
 
 
 class Clock:
