@@ -25,7 +25,7 @@ class ActuatedPlan:
 
 
 def load_actuated(
-    network_path: Path, plans: Path | None, network: RoadNetwork, plan: TimingPlan, settings: Settings
+    network_path: Path, plans: Path | None, network: RoadNetwork, plan: TimingPlan, settings: Settings, where: str
 ) -> ActuatedPlan:
     """Actuated controllers of SUMO programs of type `actuated`, and of plans with rings that the settings name.
 
@@ -37,6 +37,8 @@ def load_actuated(
         As `--plans`.
     plan : TimingPlan
         What was read of both.
+    where : str
+        Names the settings in errors.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def load_actuated(
             left_out |= read.left_out
     flagged = {c: program for c, program in plan.controllers.items() if program.actuated}
     made = {c: one for c, one in made.items() if c in flagged}
-    made |= _of_rings(network, plan, settings)
+    made |= _of_rings(network, plan, settings, where)
     notes = [f"controller {c!r}: {why}" for c, why in left_out.items() if c in flagged and c not in made]
     notes += [
         f"controller {c!r}: is marked actuated, but nothing says how; its interval table is simulated"
@@ -62,7 +64,7 @@ def load_actuated(
     return ActuatedPlan(controllers=made, notes=tuple(notes))
 
 
-def _of_rings(network: RoadNetwork, plan: TimingPlan, settings: Settings) -> dict[str, ActuatedController]:
+def _of_rings(network: RoadNetwork, plan: TimingPlan, settings: Settings, where: str) -> dict[str, ActuatedController]:
     """Plans with rings and barriers whose phases the settings coordinate or recall."""
     rules, faults, out = settings.actuation, [], {}
     for c in sorted({*rules.coordinated, *rules.recall}):
@@ -77,7 +79,7 @@ def _of_rings(network: RoadNetwork, plan: TimingPlan, settings: Settings) -> dic
             except PlanError as error:
                 faults += error.faults
     if faults:
-        raise SettingsError("settings", faults)
+        raise SettingsError(where, faults)
     return out
 
 

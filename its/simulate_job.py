@@ -106,7 +106,7 @@ def _control(request: SimulateRequest, network: RoadNetwork, settings: Settings)
     plan = load_field_plan(request.plans, network)
     if request.controllers == "fixed":
         return _Control(plan=plan)
-    made = load_actuated(request.network, request.plans, network, plan, settings)
+    made = load_actuated(request.network, request.plans, network, plan, settings, str(request.settings))
     return _Control(plan=plan, actuated=made.controllers, notes=made.notes)
 
 
