@@ -40,6 +40,6 @@ def test_one_case_is_measured() -> None:
     rows = case_rows(fidelity_cases()["cologne1"], 16)
     wave = next(row for row in rows if (row["family"], row["filter"], row["demand"]) == ("random", "wave", "exact"))
 
-    assert len(rows) == 10
+    assert len(rows) == 11
     assert wave["rank"] > 0.8
     assert wave["plans_per_s"] > 0

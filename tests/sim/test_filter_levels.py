@@ -113,8 +113,8 @@ def test_open_turns_share_a_lane_by_their_flows() -> None:
 def test_a_closed_turn_blocks_the_lane_it_shares() -> None:
     """While one turn is closed the other passes until one of the first stands at the head.
 
-    Half of the vehicles are closed ones; the green of the closed ones before ended with an open one at the head. Then two
-    open ones pass on average (1 / 0.5), however long their green.
+    Half of the vehicles are closed ones; the green of the closed ones before ended with an open one at the head. Then
+    two open ones pass on average (1 / 0.5), however long their green.
     """
     network = shared_lane(((60, "Gr"), (10, "rG"), (20, "rr")))
     tables = tables_of(network, [200.0, 200.0])
