@@ -56,7 +56,7 @@ def simulate_job(request: SimulateRequest) -> int:
             warmup_s=request.warmup_s,
             seed=request.seed,
             parameters=SETS[_parameters(request)],
-            saturation_vph=saturation_of(settings.saturation, network, traffic.trips, control.plan),
+            saturation_vph=saturation_of(settings.saturation, network, traffic.trips, control.plan_at(traffic.begin_s)),
         )
         measures = measure(simulator, shown, people=people, actuated=control.actuated)
     switched = {t.controller_id for t in transitions}  # what they show over the period has no cycle
@@ -78,6 +78,10 @@ class _Control:
     method: Method = "shortway"
     actuated: dict[str, ActuatedController] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def plan_at(self, time_s: float) -> TimingPlan:
+        """The plan due at a second after midnight."""
+        return self.plan if self.day is None else self.day.plan_at(time_s)
 
     def over(self, network: RoadNetwork, begin_s: float, end_s: float) -> tuple[TimingPlan, tuple[Transition, ...]]:
         """The plan shown over a period, and the switches in it."""

@@ -16,7 +16,7 @@ from network_data.plans import TimingPlan
 from network_data.trips import Trips
 from sim import _kernels
 from sim import _tables as k
-from sim.actuated import actuated_state, shown_program
+from sim.actuated import shown_program
 from sim.compile import (
     TICKS,
     CompiledNetwork,
@@ -31,8 +31,6 @@ from sim.parameters import STREET, SimParameters
 
 Actuated = Mapping[str, ActuatedController]
 """Actuated controllers by id."""
-SHORTEST_GREEN = 2 * TICKS
-"""Heads do not end greens more often, in the mean of a run. [ticks]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +175,7 @@ class Simulator:
     def record_shown(self, plan: TimingPlan, realization: int, actuated: Actuated) -> tuple[Totals, Record, TimingPlan]:
         """As `record`, and the plan with what the actuated controllers have shown as one long program each."""
         arrays, trips = self.compile(plan, actuated), self._trips[realization]
-        n_ticks = int(self._constants[k.END])
-        n_past = len(arrays.actuated.head) * (2 + n_ticks // SHORTEST_GREEN)
-        fresh = new_state(self.compiled, arrays, self._n_state_veh, n_ticks)
-        state = fresh._replace(actuated=actuated_state(arrays.actuated, n_past=n_past))
+        state = self._state(arrays)
         out = _results(2 * len(trips.route) + 1)
         _kernels.run(self.compiled.arrays, arrays, trips, self._constants, state, out)
         heads = [(c, index) for c, indices in self.compiled.heads_of.items() for index in indices]

@@ -97,3 +97,21 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
     """A file that is not there is named."""
     with pytest.raises(SettingsError, match="none.toml: cannot be opened"):
         load_settings(tmp_path / "none.toml")
+
+
+def test_conditions_of_lanes_need_a_manual_or_a_count() -> None:
+    """Without a manual only measured flows count; contradictions of all sections come together."""
+    kept = from_text('[saturation]\nconditions = [{ link = "a", measured_vph = 1700 }, { link = "a", lane = 1 }]\n')
+    assert [c.lane for c in kept.saturation.conditions] == [None, 1]
+    with pytest.raises(SettingsError) as caught:
+        from_text(
+            "[limits]\ncycle_min_s = 100\ncycle_max_s = 90\n[saturation]\nbase_vph = 1900\n"
+            'conditions = [{ link = "a", grade = 0.1 }, { link = "a" }]\n'
+        )
+    assert len(caught.value.faults) == 4
+
+
+def test_a_misspelt_condition_is_named_with_the_nearest_one() -> None:
+    """Keys inside the list of conditions are looked up among the keys of conditions."""
+    with pytest.raises(SettingsError, match="did you mean 'heavy_share'"):
+        from_text('[saturation]\nstandard = "hcm"\nconditions = [{ link = "a", heavy_shar = 0.1 }]\n')
