@@ -3,8 +3,8 @@
 A lane has at most one pending event: the time at which its head next tries to leave. Events stand in a calendar (one
 list of lanes per tick), so each costs the same whatever the size of the network. Behind the real lanes stand *waiting
 places* (one per connection that leads through one inside a junction): a turning vehicle leaves its lane, waits there
-for a gap and goes on; they are lanes like the others, without a signal. Behind those stand the *gates*, one per link,
-where vehicles wait to enter the network.
+for a gap and goes on; they are lanes like the others, without a signal. Behind those stand the *gates*, where
+vehicles wait to enter the network: a queue per link and set of lanes from which their way goes on.
 
 The parts of `run` are inlined by numba: a call would hand over every array anew.
 """
@@ -231,8 +231,11 @@ def _is_stuck(const, s, lane, now):
 
 
 @njit(inline="always", **FAST)
-def _choose_lane(net, trips, const, s, step, bus, slots, mask, now):
-    """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted."""
+def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now):
+    """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted.
+
+    `wrong`: what a lane costs from which the way does not go on. [veh]
+    """
     first, ahead = trips.route[step], trips.lanes[step]
     n = net.pair[first, c.PAIR_N]
     best, best_cost = first, c.NEVER
@@ -246,7 +249,7 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, now):
         if not (mask >> net.pair[q, c.PAIR_BIT]) & 1:
             cost += const[c.LANE_CHANGE]
         if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
-            cost += const[c.LANE_AHEAD]
+            cost += wrong
         if _room_at(s, lane, slots) >= c.NEVER:
             cost += 10_000
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
@@ -431,8 +434,8 @@ def _account(net, trips, s, out, veh, lane, leave, lost):
 
 @njit(inline="always", **FAST)
 def _join_gate(net, trips, s, veh, now):
-    """A vehicle is due: it queues at the gate of its first link."""
-    gate = net.lane.shape[0] + trips.vehicle[veh, c.LINK]
+    """A vehicle is due: it queues with those who enter by the same lanes."""
+    gate = net.lane.shape[0] + trips.vehicle[veh, c.GATE]
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
     s.veh[veh, c.MY_TRAITS] = trips.vehicle[veh, c.TRAITS]
@@ -450,7 +453,9 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     """The head of a gate tries to enter its link."""
     veh = s.lane[gate, c.HEAD]
     step, slots = s.veh[veh, c.STEP], _slots(s, veh)
-    q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, now)
+    # who waits to enter waits for the right lane
+    wrong = const[c.LANE_AHEAD] if _stands(s, veh) else c.NOT_THERE
+    q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, wrong, now)
     target = net.pair[q, c.PAIR_LANE]
     room = _room_at(s, target, slots)
     stands = _stands(s, veh) and room < now
@@ -554,7 +559,8 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     if not stops_inside:
         step += 1
         bus = _is_bus(s, veh)
-        q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], now)
+        wrong = const[c.LANE_AHEAD]
+        q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now)
         target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
     room = _room_at(s, target, slots)
     if room >= c.NEVER:

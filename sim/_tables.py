@@ -18,6 +18,8 @@ NEVER = 2_000_000_000
 # longer those wait for room that may not stand on the way to it; index in its link
 FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(12)
 N_LANE, N_KEPT = 12, 11
+NOT_THERE = 20_000
+"""What a lane costs that is not taken, even when the others are full. [veh]"""
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
@@ -36,7 +38,7 @@ N_SIGNAL = 4
 GREEN0, GREEN1, YELLOW, MODE, FRESH = range(5)
 STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
-DEPART, ROUTE0, LINK, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
+DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
 # lanes (changing), in one row behind the static columns kept at hand: pending event; end and mode of the green it lies
 # in; head waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles
@@ -80,7 +82,7 @@ Ints = NDArray[np.int32]
 
 
 class NetworkArrays(NamedTuple):
-    """The network: L lanes (waiting places at the end), C connections, K links (gates)."""
+    """The network: L lanes (waiting places at the end), C connections; K gates behind the lanes."""
 
     lane: Ints  # (L, N_LANE)
     conn: Ints  # (C, N_CONN)

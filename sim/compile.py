@@ -52,7 +52,6 @@ class CompiledNetwork:
     n_real_lane: int
     lane_of: dict[tuple[str, int], int]  # (link, lane index) → lane
     lane_link: tuple[str, ...]  # lane → link (waiting places: the link they are reached from)
-    gate_of: dict[str, int]  # link → gate
     pair_of: dict[tuple[str, str], int]  # (link, next link or "") → its first row
     heads_of: dict[str, tuple[int, ...]]  # controller → its link indices that control connections: signals in order
     n_ring: int
@@ -61,6 +60,11 @@ class CompiledNetwork:
     def n_lane(self) -> int:
         """Lanes, waiting places included."""
         return int(self.arrays.lane.shape[0])
+
+    @property
+    def n_gate(self) -> int:
+        """Gates: two per lane, see `_gates`."""
+        return 2 * self.n_real_lane
 
 
 def _lane_row(
@@ -200,7 +204,6 @@ def compile_network(
         n_real_lane=n_real,
         lane_of=lane_of,
         lane_link=tuple(lane_link),
-        gate_of={link_id: i for i, link_id in enumerate(network.links)},
         pair_of=pair_of,
         heads_of=heads_of,
         n_ring=ring,
@@ -441,7 +444,7 @@ def _with_actuated(
     for connection, row in zip(compiled.network.connections, compiled.arrays.conn, strict=True):
         lanes[int(row[k.SIGNAL])][compiled.lane_of[connection.from_link, connection.from_lane]] = None
     by_signal = [list(lanes.get(signal, ())) for signal in range(len(keys))]
-    first = compiled.n_lane + len(compiled.gate_of)
+    first = compiled.n_lane + compiled.n_gate
     return plan._replace(
         actuated=compile_actuated(
             [actuated[c] for c in compiled.heads_of if c in actuated],
@@ -517,8 +520,6 @@ def compile_trips(
     vehicle = np.zeros((len(trips), k.N_VEHICLE), np.int32)
     vehicle[:, k.DEPART] = np.round((trips.depart_s - begin_s + warmup_s) * TICKS)
     vehicle[:, k.ROUTE0] = trips.route_start[:-1]
-    gates = np.array([compiled.gate_of[link] for link in trips.links], np.int32)
-    vehicle[:, k.LINK] = gates[steps[trips.route_start[:-1]]] if len(trips) else 0
     vehicle[:, k.IS_BUS] = trips.kind
     vehicle[:, k.LENGTH] = np.round(trips.length_m * 10)
     vehicle[:, k.SLOTS] = np.maximum(1, np.round(trips.length_m / compiled.spacing_m))
@@ -533,12 +534,34 @@ def compile_trips(
         vehicle[:, k.STANDING],
     )
     route = pairs[inverse]
+    lanes = lanes_ahead(compiled, route, ends)
+    first = trips.route_start[:-1]
+    vehicle[:, k.GATE] = _gates(compiled, route[first], lanes[first], vehicle[:, k.IS_BUS])
     return k.TripArrays(
         vehicle=vehicle,
         route=route.astype(np.int32),
         dwell=np.round(trips.dwell_s * TICKS).astype(np.int32),
-        lanes=lanes_ahead(compiled, route, ends),
+        lanes=lanes,
     )
+
+
+def _gates(
+    compiled: CompiledNetwork, route: NDArray[np.int64], lanes: NDArray[np.int32], bus: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Where vehicles wait to enter: with those who take the same lanes, and past those who wait for other ones.
+
+    Of the lanes they may take the one furthest to the right names the gate: its first where there is no other, else
+    its second.
+    """
+    table = compiled.arrays.pair
+    ways, inverse = np.unique(np.column_stack([route, lanes, bus]), axis=0, return_inverse=True)
+    gates = []
+    for pair, ahead, is_bus in ways.tolist():
+        rows = [row for row in table[pair : pair + table[pair, k.PAIR_N]] if row[k.PAIR_BUS] <= is_bus]
+        far = [row for row in rows if ahead >> row[k.PAIR_BIT] & 1] or rows
+        first = min(int(row[k.PAIR_LANE]) for row in far)
+        gates.append(2 * first + int(len(far) > 1))
+    return np.array(gates, np.int64)[inverse.reshape(-1)]
 
 
 def _pair_indices(
@@ -587,7 +610,7 @@ def constants(
 
 def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks: int) -> k.State:
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
-    n_row = compiled.n_lane + len(compiled.gate_of) + len(plan.owner)
+    n_row = compiled.n_lane + compiled.n_gate + len(plan.owner)
     n_live = int((plan.signal[:, k.WINDOW1] == k.LIVE).sum())
     lane = _rows((n_row, k.N_LANE_STATE))
     lane[:, : k.N_KEPT] = -1

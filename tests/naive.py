@@ -430,7 +430,8 @@ class Simulation:
             if targets is not None and not targets >> lane.bit & 1:
                 cost += self.const["lane_change"]
             if not self.lanes_ahead[step] >> lane.bit & 1:
-                cost += self.const["lane_ahead"]
+                waits = targets is None and not vehicle.standing
+                cost += 20_000 if waits else self.const["lane_ahead"]
             if lane.room_from(vehicle.slots) >= NEVER:
                 cost += 10_000
             if targets is None and lane.gate_free > now:

@@ -3,6 +3,7 @@
 Constants are the measured ones of the model's table; equalities come from hand or closed form, beside each number.
 """
 
+import math
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -234,6 +235,22 @@ def test_waiting_to_enter_counts_as_delay() -> None:
     assert done.waiting() > 0
     assert done.totals["gate_delay"] > 100 * 100
     assert done.totals["delay"] > done.totals["gate_delay"]
+
+
+def test_who_waits_to_enter_lets_those_pass_who_take_another_lane() -> None:
+    """Behind a queue for a lane that never gets green, 20 vehicles for the lane beside it enter and leave at once."""
+    b = NetworkBuilder()
+    b.link("in", "a c", lanes=2, length_m=65.0)
+    b.link("out", "c e")
+    b.link("side", "c s")
+    b.turn("in out", lanes=(1, 0), head=("c", 0))
+    b.turn("in side", direction="r", head=("c", 1))
+    b.program("c", ((60, "Gr"),))
+    network = b.build()
+    vehicles = trips(network, queue_at("in side", 40) + [(200.0 + 5 * n, "in out") for n in range(20)])
+    done = run(network, vehicles, length_s=400.0)
+    assert done.waiting() == 40 - math.ceil(65.0 / SPACING_M)
+    assert done.totals["done"] == 20
 
 
 # --- gaps ------------------------------------------------------------------------------------------------------------
