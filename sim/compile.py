@@ -89,7 +89,7 @@ def _lane_row(
 def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimParameters) -> list[int]:
     speed = min(link_speed_mps, connection.speed_mps)
     right = connection.direction in "rR"
-    paced = speed * (0.86 if right else 1.0)
+    paced = speed * (parameters.right_turn_pace if right else 1.0)
     row = [0] * k.N_CONN
     row[k.CROSS] = ticks(connection.length_m / connection.speed_mps)
     row[k.PLACE_CROSS] = ticks((connection.length_m - connection.wait_m) / connection.speed_mps)
