@@ -36,7 +36,7 @@ class SimParameters:
     turn_loss : float
         Factor on (v − v_turn)²/(2v), the time lost by slowing down for a turn. [s²/m]
     dawdle : float
-        Factor on length/v², the time lost by imperfect driving. [m]
+        Factor on length/v², the time lost by imperfect driving. [m/s]
     wave_mps : float
         Speed of the backward wave in a standing queue. [m/s]
     spacing_m : float
@@ -46,7 +46,7 @@ class SimParameters:
     speed_spread : float
         Standard deviation of drivers' desired speed over the limit. [-]
     entry_headway_s, entry_loss_s : float
-        Where vehicles enter the network: least headway per link, time lost by entering. [s]
+        Where vehicles enter the network: least headway per lane, time lost by entering. [s]
     lane_change_veh : int
         A lane that needs a lane change is chosen only when it holds this many vehicles less. [veh]
     lane_ahead_m : float
