@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -13,8 +13,8 @@ READ, KEEP, DATA = 0, 3, 1
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def prefetch(_typing: Any, table: Any, row: Any) -> Any:
-    """prefetch(table, row): bring the cache line in which a row of an array begins."""
+def _compiled(_typing: Any, table: Any, row: Any) -> Any:
+    """`prefetch(table, row)`: bring the cache line in which a row of an array begins."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -29,3 +29,10 @@ def prefetch(_typing: Any, table: Any, row: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(table, row), codegen
+
+
+def _nothing(_table: Any, _row: Any) -> None:
+    """Where the kernels run as plain Python."""
+
+
+prefetch = _nothing if config.DISABLE_JIT else _compiled

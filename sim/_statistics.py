@@ -30,7 +30,7 @@ def rows_of(estimates: Mapping[str, Estimate]) -> list[tuple[dict[str, Any], dic
     """For every group its values and their standard errors by name."""
     names = list(estimates)
     values = zip(*(estimates[name].value.tolist() for name in names), strict=True)
-    errors = zip(*(np.where(np.isnan(x.se), None, x.se).tolist() for x in estimates.values()), strict=True)
+    errors = zip(*([None if np.isnan(se) else se for se in x.se.tolist()] for x in estimates.values()), strict=True)
     return [
         (dict(zip(names, v, strict=True)), dict(zip(names, e, strict=True)))
         for v, e in zip(values, errors, strict=True)

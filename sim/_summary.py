@@ -54,7 +54,8 @@ class Summary:
         across_m = np.array([c.length_m for c in self._network.connections])
         distance_m = came * scene.length_m[scene.lane_of] + passed * across_m
         cruise, stop = self._rates.cruise_l_per_m[scene.lane_of], self._rates.stop_l[scene.lane_of]
-        return cruise * distance_m + self._rates.idle_l_per_s * self._all("delay_s") + stop * self._all("stops")
+        fuel_l = cruise * distance_m + self._rates.idle_l_per_s * self._all("delay_s") + stop * self._all("stops")
+        return np.asarray(fuel_l, np.float64)
 
     @cached_property
     def _rates(self) -> FuelRates:
@@ -123,7 +124,7 @@ class Summary:
         came, n = self._all("came_veh").sum(axis=0), len(demand_vph)
         weight = came / np.maximum(1e-9, np.bincount(group, weights=came, minlength=n))[group]
         load, error = (
-            np.bincount(group, weights=np.where(came > 0, weight * x[self._scene.lane_of], 0.0), minlength=n)
+            np.bincount(group, np.where(came > 0, weight * x[self._scene.lane_of], 0.0), n).astype(np.float64)
             for x in self._lane_load
         )
         if len(self._tallies) == 1:
