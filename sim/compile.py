@@ -19,7 +19,7 @@ from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, TimingPlan
 from network_data.trips import Trips
 from sim import _tables as k
 from sim.actuated import LaneData, actuated_state, compile_actuated
-from sim.lanes_ahead import lanes_ahead
+from sim.lanes_ahead import lanes_ahead, unique_rows
 from sim.parameters import SimParameters
 
 TICKS = 10
@@ -323,6 +323,7 @@ def _pairs(
         for lane in link.lanes:
             if lane.kind != "other":
                 serving[link.id, ""].append([lane_of[link.id, lane.index], -1, int(lane.kind == "bus")])
+    index_of = {lane: index for (_, index), lane in lane_of.items()}
     pair_of: dict[tuple[str, str], int] = {}
     rows: list[list[int]] = []
     for key, entries in serving.items():
@@ -330,7 +331,6 @@ def _pairs(
             for entry in entries:
                 entry[k.PAIR_BUS] = 0  # no other way: whoever is routed there goes there
         pair_of[key] = len(rows)
-        index_of = {lane: index for (link, index), lane in lane_of.items() if link == key[0]}
         rows += [[*entry, len(entries) - n, index_of[entry[k.PAIR_LANE]]] for n, entry in enumerate(entries)]
     return pair_of, rows
 
@@ -363,6 +363,10 @@ def compile_controller(compiled: CompiledNetwork, program: ControllerPlan, *, be
     )
 
 
+_NOTHING = np.zeros(0, np.int32)
+_NOT_ACTUATED = compile_actuated([], {}, {}, {})
+
+
 def join_controllers(parts: Sequence[ControllerArrays]) -> k.PlanArrays:
     """One plan of all controllers' arrays, in the order of `CompiledNetwork.heads_of`."""
     signals, at = [], 0
@@ -372,14 +376,13 @@ def join_controllers(parts: Sequence[ControllerArrays]) -> k.PlanArrays:
         rows[fixed, k.WINDOW0 : k.WINDOW1 + 1] += at
         signals.append(rows)
         at += len(part.window)
-    nothing = np.zeros(0, np.int32)
     return k.PlanArrays(
         signal=np.concatenate(signals) if signals else np.zeros((0, k.N_SIGNAL), np.int32),
         window=np.concatenate([part.window for part in parts]) if parts else np.zeros((0, 5), np.int32),
-        actuated=compile_actuated([], {}, {}, {}),
-        owner=nothing,
-        lane_start=nothing,
-        lane=nothing,
+        actuated=_NOT_ACTUATED,
+        owner=_NOTHING,
+        lane_start=_NOTHING,
+        lane=_NOTHING,
     )
 
 
@@ -554,14 +557,14 @@ def _gates(
     its second.
     """
     table = compiled.arrays.pair
-    ways, inverse = np.unique(np.column_stack([route, lanes, bus]), axis=0, return_inverse=True)
+    ways, inverse = unique_rows(np.column_stack([route, lanes, bus]))
     gates = []
     for pair, ahead, is_bus in ways.tolist():
         rows = [row for row in table[pair : pair + table[pair, k.PAIR_N]] if row[k.PAIR_BUS] <= is_bus]
         far = [row for row in rows if ahead >> row[k.PAIR_BIT] & 1] or rows
         first = min(int(row[k.PAIR_LANE]) for row in far)
         gates.append(2 * first + int(len(far) > 1))
-    return np.array(gates, np.int64)[inverse.reshape(-1)]
+    return np.array(gates, np.int64)[inverse]
 
 
 def _pair_indices(

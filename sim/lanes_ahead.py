@@ -34,13 +34,25 @@ def lanes_ahead(compiled: CompiledNetwork, route: NDArray[np.int64], ends: NDArr
         goes_on = ways[:, n - 1] >= 0
         goes_on[: len(route) - n + 1] &= ~ends[n - 1 :]
         ways[~goes_on, n] = -1
-    unique, inverse = np.unique(ways, axis=0, return_inverse=True)
+    unique, inverse = unique_rows(ways)
     masks = []
     for way in unique.tolist():
         reach = _reach_m(compiled, [pair for pair in way if pair >= 0])
         enough = min(max(reach.values()), compiled.parameters.lane_ahead_m)
         masks.append(sum(1 << bit for bit, far in reach.items() if far >= enough))
-    return np.array(masks, np.int64)[inverse.reshape(-1)].astype(np.int32)
+    return np.array(masks, np.int64)[inverse].astype(np.int32)
+
+
+def unique_rows(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The different rows of a table (R, C) of numbers from -1 on, and for every row which of them it is; shape (R,).
+
+    As `np.unique` along axis 0, by one number per row: several times as fast.
+    """
+    code = table[:, 0]
+    for column in table.T[1:]:
+        code = np.unique(code * (int(column.max(initial=0)) + 2) + column + 1, return_inverse=True)[1]
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return table[first], inverse
 
 
 def _reach_m(compiled: CompiledNetwork, way: list[int]) -> dict[int, float]:
