@@ -10,14 +10,14 @@ import numpy as np
 
 from its.recognize import load_field_plan, load_network, sha256_of, some
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
-from network_data.counts import CountTable, read_counts, select_days
+from network_data.counting.counts import CountTable, read_counts, select_days
+from network_data.counting.quality import Verdict, prepare_days
 from network_data.demand import Demand, DemandScenarios, Pair
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
-from network_data.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
-from network_data.quality import Verdict, prepare_days
+from network_data.turning_flows.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.turns import TurnTable, read_turns
 
 __all__ = [

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from network_data.counts import CountTable
+from network_data.counting.counts import CountTable
 from network_data.detectors import Detector
-from network_data.estimate import Estimate, geh
 from network_data.network import RoadNetwork
+from network_data.turning_flows.estimate import Estimate, geh
 from sim.measures import Measures
 
 GEH_LIMIT = 5.0

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from its.today import GEH_LIMIT, SHARE_LIMIT, todays_check
-from network_data.counts import CountTable
+from network_data.counting.counts import CountTable
 from network_data.demand import Demand
 from network_data.detectors import Detector
-from network_data.estimate import Estimate, geh
+from network_data.turning_flows.estimate import Estimate, geh
 from sim.measures import AreaMeasures, Measures
 from tests.builders import demand, single_approach
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network_data.detectors import Detector
-from network_data.estimate_counts import DaySeries, cross_sections
-from network_data.estimate_unknowns import Unknowns
+from network_data.turning_flows.measures import DaySeries, cross_sections
+from network_data.turning_flows.unknowns import Unknowns
 
 FLOAT = NDArray[np.float64]
 SPAN_S = 300.0

@@ -9,11 +9,11 @@ import pytest
 from scipy import sparse
 from scipy.optimize import nnls
 
-from network_data.counts import CountTable, read_counts
+from network_data.counting.counts import CountTable, read_counts
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
-from network_data.estimate import demand_from_turns, estimate_demand, geh
-from network_data.estimate_solve import solve_nonnegative, variances
+from network_data.turning_flows.estimate import demand_from_turns, estimate_demand, geh
+from network_data.turning_flows.solve import solve_nonnegative, variances
 from network_data.turns import read_turns
 from tests.network_data.crossroads import FIELD, crossroads, timing
 from tests.network_data.real_networks import load
@@ -75,8 +75,8 @@ def test_sampled_variances_agree_with_exact_ones(monkeypatch):
     q = sparse.csc_matrix(a.T @ a)
     groups = [(j, j + 1) for j in range(0, 100, 2)]
     exact = variances(q, groups)
-    monkeypatch.setattr("network_data.estimate_solve.DENSE_UP_TO", 10)
-    monkeypatch.setattr("network_data.estimate_solve.LEAST_VARIANCE", 0.0)
+    monkeypatch.setattr("network_data.turning_flows.solve.DENSE_UP_TO", 10)
+    monkeypatch.setattr("network_data.turning_flows.solve.LEAST_VARIANCE", 0.0)
     np.testing.assert_allclose(variances(q, groups), exact, rtol=0.34)
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 
-from network_data.estimate_unknowns import Unknowns, green_share
 from network_data.network import Connection
 from network_data.plans import TimingPlan
+from network_data.turning_flows.unknowns import Unknowns, green_share
 
 FLOAT = NDArray[np.float64]
 TURN_S = {"s": 0.0, "r": 2.0, "R": 2.0, "l": 4.0, "L": 4.0, "t": 60.0}

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from network_data.estimate_period import PeriodFlows, Problem, turn_rows
-from network_data.estimate_solve import Rows, normal_equations, solve_pinned
+from network_data.turning_flows.period import PeriodFlows, Problem, turn_rows
+from network_data.turning_flows.solve import Rows, normal_equations, solve_pinned
 
 FLOAT = NDArray[np.float64]
 BALANCE_SD_VEH = 0.3

@@ -13,20 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.counts import CountTable
+from network_data.counting.counts import CountTable
 from network_data.demand import Demand, Pair, Support
 from network_data.detectors import Detector
 from network_data.errors import DemandError
-from network_data.estimate_counts import day_series, measures
-from network_data.estimate_dispersion import dispersion
-from network_data.estimate_held import bring_forward, held_loops
-from network_data.estimate_intervals import interval_flows
-from network_data.estimate_period import PeriodFlows, Problem, members, period_flows
-from network_data.estimate_routes import RouteShares
-from network_data.estimate_unknowns import Unknowns, prior_shares, unknowns_of
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.tables import capped
+from network_data.turning_flows.dispersion import dispersion
+from network_data.turning_flows.held import bring_forward, held_loops
+from network_data.turning_flows.intervals import interval_flows
+from network_data.turning_flows.measures import day_series, measures
+from network_data.turning_flows.period import PeriodFlows, Problem, members, period_flows
+from network_data.turning_flows.routes import RouteShares
+from network_data.turning_flows.unknowns import Unknowns, prior_shares, unknowns_of
 from network_data.turns import TurnTable, spread
 
 FLOAT = NDArray[np.float64]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.counts import CountTable
+from network_data.counting.counts import CountTable
 from network_data.detectors import Detector
-from network_data.estimate_unknowns import Unknowns
 from network_data.plans import TimingPlan
+from network_data.turning_flows.unknowns import Unknowns
 
 FLOAT = NDArray[np.float64]
 SAME_SECTION_M = 12.0

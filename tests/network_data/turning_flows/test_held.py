@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from network_data.estimate_counts import DaySeries
-from network_data.estimate_held import bring_forward
+from network_data.turning_flows.held import bring_forward
+from network_data.turning_flows.measures import DaySeries
 
 
 def test_what_comes_late_is_booked_within_the_period() -> None:

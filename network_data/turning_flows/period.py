@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from network_data.demand import Pair
-from network_data.estimate_counts import Measure
-from network_data.estimate_routes import RouteShares
-from network_data.estimate_solve import TOLERANCE, Rows, normal_equations, solve_nonnegative, variances
-from network_data.estimate_unknowns import Unknowns
+from network_data.turning_flows.measures import Measure
+from network_data.turning_flows.routes import RouteShares
+from network_data.turning_flows.solve import TOLERANCE, Rows, normal_equations, solve_nonnegative, variances
+from network_data.turning_flows.unknowns import Unknowns
 
 FLOAT = NDArray[np.float64]
 ROUNDS = 6
