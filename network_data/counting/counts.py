@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from network_data import clock
+from network_data.counting import clock
 from network_data.detectors import Detector
 from network_data.errors import DemandError
 from network_data.tables import Table, capped, name_rows, need_columns, numbers, read_table, texts

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from network_data.counts import CountTable, read_counts, select_days
+from network_data.counting.counts import CountTable, read_counts, select_days
+from network_data.counting.quality import check_counts, prepare_days
 from network_data.detectors import Detector, read_detectors
 from network_data.formats.sumo_net import read_sumo_net
-from network_data.quality import check_counts, prepare_days
 from tests.network_data.crossroads import crossroads
 from tests.packs import ROOT
 

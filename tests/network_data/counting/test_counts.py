@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from network_data.counts import read_counts, select_days
+from network_data.counting.counts import read_counts, select_days
 from network_data.detectors import Detector
 from network_data.errors import DemandError
 

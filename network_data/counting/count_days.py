@@ -9,10 +9,10 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.counts import CountTable
+from network_data.counting.counts import CountTable
 from network_data.detectors import Detector
-from network_data.estimate_counts import cross_sections
 from network_data.network import RoadNetwork
+from network_data.turning_flows.measures import cross_sections
 
 FLOAT = NDArray[np.float64]
 BOOL = NDArray[np.bool_]

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from network_data.count_days import DayBlock, day_block, kinds_of, median, run_length, sections_of
-from network_data.counts import CountTable
+from network_data.counting.count_days import DayBlock, day_block, kinds_of, median, run_length, sections_of
+from network_data.counting.counts import CountTable
+from network_data.counting.repair import repair
 from network_data.detectors import Detector
 from network_data.network import RoadNetwork
-from network_data.repair import repair
 
 FLOAT = NDArray[np.float64]
 BOOL = NDArray[np.bool_]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from network_data.count_days import DayBlock, kinds_of, median, run_length
+from network_data.counting.count_days import DayBlock, kinds_of, median, run_length
 
 FLOAT = NDArray[np.float64]
 GAP_INTERVALS = 3
