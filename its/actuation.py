@@ -1,10 +1,12 @@
-"""Which controllers decide themselves in `its simulate --controllers actuated`, and why others do not."""
+"""Which controllers decide themselves in the simulation, why others do not, and what a plan gains over them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from its.measures_json import area_json
 from its.recognize import first_bytes
 from network_data.actuation import ActuatedController
 from network_data.actuation_build import Actuation, from_rings
@@ -14,6 +16,7 @@ from network_data.formats.sumo_actuated import read_sumo_actuated
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.settings import Settings
+from sim.measures import Measures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,3 +111,38 @@ def _ring_controller(network: RoadNetwork, c: str, program: ControllerPlan, sett
         offset_s=program.offset_s,
         program_id=program.program_id,
     )
+
+
+def over_actuated(
+    actuated: ActuatedPlan, shown: Measures | None, fixed: Measures, after: Measures
+) -> dict[str, Any] | None:
+    """The field as its actuated controllers really run it, beside the same plan run as fixed time and the new plan.
+
+    Parameters
+    ----------
+    shown, fixed, after : Measures
+        The field plan with its actuated controllers deciding, without, and the new plan; None where nothing decides.
+    """
+    if shown is None:
+        return None
+    before_s, after_s = shown.network.delay_s_per_veh, after.network.delay_s_per_veh
+    return {
+        "controllers": sorted(actuated.controllers),
+        **area_json(shown.network),
+        "signals": {c: area_json(shown.signals[c]) for c in sorted(actuated.controllers) if c in shown.signals},
+        "fixed_delay_s_per_veh": fixed.network.delay_s_per_veh,
+        "after_delay_s_per_veh": after_s,
+        "change": after_s / before_s - 1 if before_s > 0 else None,
+    }
+
+
+def said_over_actuated(over: dict[str, Any] | None) -> list[str]:
+    """What the new, fixed-time plan gains over the field's actuated control, in one sentence."""
+    if over is None:
+        return []
+    change = "" if over["change"] is None else f" ({100 * over['change']:+.0f} %)"
+    return [
+        f"with {', '.join(over['controllers'])} actuated as in the field, today costs "
+        f"{over['delay_s_per_veh']:.1f} s/veh (as fixed time {over['fixed_delay_s_per_veh']:.1f}); "
+        f"the new fixed-time plan {over['after_delay_s_per_veh']:.1f}{change}"
+    ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from its.actuation import ActuatedPlan, load_actuated, over_actuated, said_over_actuated
 from its.console import Console, format_table
 from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network, sha256_of
 from its.measures_json import measures_json
@@ -16,6 +17,7 @@ from its.people import people_of
 from its.report import ReportData, render_report
 from its.requests import Effort, OptimizeRequest, effort_of
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
+from its.saturation import saturation_of
 from its.today import todays_check
 from its.warm import compile_kernels
 from network_data.errors import SettingsError
@@ -46,6 +48,7 @@ class _Inputs:
     settings: Settings
     effort: Effort
     demand: LoadedDemand
+    actuated: ActuatedPlan
     hashes: dict[str, str]
 
 
@@ -72,6 +75,7 @@ def optimize_job(request: OptimizeRequest) -> int:
             iterations=inputs.effort.iterations,
             deadline=deadline,
             measured_links=inputs.demand.measured_links,
+            saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
             progress=lambda n, rung, value: stage.update(
                 _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
             ),
@@ -79,10 +83,15 @@ def optimize_job(request: OptimizeRequest) -> int:
     with console.stage("measure"):
         steps = [("field plan", inputs.field), *((step.name, step.plan) for step in result.ladder)]
         measured = [(name, plan, measure(result.simulator, plan, people=people)) for name, plan in steps]
+        live = inputs.actuated.controllers
+        shown = measure(result.simulator, inputs.field, people=people, actuated=live) if live else None
     with console.stage("write"):
-        run = _write(request, inputs, result, measured, console, compile_s)
+        run = _write(request, inputs, result, measured, shown, console, compile_s)
     _print(run, request.out)
-    _say_notes([*_unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
+    _say_notes(
+        [*_unproven(run["today"]), *run["notes"], *run["demand"]["notes"]],
+        console,
+    )
     return 0
 
 
@@ -107,6 +116,7 @@ def _read(request: OptimizeRequest) -> _Inputs:
         settings=settings,
         effort=effort,
         demand=demand,
+        actuated=load_actuated(request.network, request.plans, network, field, settings, str(request.settings)),
         hashes={name: sha256_of(path) for name, path in files.items() if path is not None},
     )
 
@@ -136,6 +146,7 @@ def _write(
     inputs: _Inputs,
     result: Result,
     measured: list[tuple[str, TimingPlan, Measures]],
+    shown: Measures | None,
     console: Console,
     compile_s: float,
 ) -> dict[str, Any]:
@@ -160,7 +171,7 @@ def _write(
     )
     program_id = program_id_of(document)
     exported, losses = to_sumo(result.plan, inputs.network, inputs.field, program_id)
-    run = _run_record(request, inputs, result, measured, losses, checks, console, compile_s, program_id)
+    run = _run_record(request, inputs, result, measured, shown, losses, checks, console, compile_s, program_id)
     named = replace_ids(result.plan, program_id)
     report = render_report(
         ReportData(
@@ -195,6 +206,7 @@ def _run_record(
     inputs: _Inputs,
     result: Result,
     measured: list[tuple[str, TimingPlan, Measures]],
+    shown: Measures | None,
     losses: Losses,
     checks: list[dict[str, Any]],
     console: Console,
@@ -202,6 +214,7 @@ def _run_record(
     program_id: str,
 ) -> dict[str, Any]:
     demand = inputs.demand
+    over = over_actuated(inputs.actuated, shown, measured[0][2], measured[-1][2])
     return {
         "program_id": program_id,
         "network_hash": inputs.network.hash,
@@ -213,13 +226,19 @@ def _run_record(
             demand.detectors,
             demand.counts,
             demand.estimates,
-            measured[0][2],
+            shown or measured[0][2],
             demand.begin_s,
             demand.end_s,
         ),
+        "field_actuated": over,
         "demand": demand_json(demand),
         "after": measures_json(measured[-1][2]),
-        "notes": [*model_notes(inputs.network, inputs.field, inputs.settings), *result.notes],
+        "notes": [
+            *said_over_actuated(over),
+            *model_notes(inputs.network, inputs.field, inputs.settings),
+            *inputs.actuated.notes,
+            *result.notes,
+        ],
         "losses": losses,
         "checks": checks,
         "settings": inputs.settings.model_dump(mode="json"),

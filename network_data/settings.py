@@ -85,7 +85,7 @@ class LaneCondition(_Section):
 
 
 class Saturation(_Section):
-    """Saturation flows of its simulate: as the network's speeds and the vehicles give them, or by a manual."""
+    """Saturation flows of the simulation: as the network's speeds and the vehicles give them, or by a manual."""
 
     standard: Literal["network", "hcm", "khcm"] = "network"
     base_vph: float | None = Field(None, gt=0, description="the manual's own by default")
@@ -108,7 +108,7 @@ class Saturation(_Section):
 
 
 class Actuation(_Section):
-    """Actuated control of plans with rings, for its simulate --controllers actuated; by controller, then phase."""
+    """Actuated control of plans with rings, in its simulate --controllers actuated and of the field in its optimize."""
 
     gap_s: float = Field(3.0, ge=0, le=30)
     detector_gap_s: float = Field(2.0, ge=0, le=30, description="travel time from the loops to the stop line")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +49,13 @@ def head_flows(
     controller: Controller,
     flows_vph: dict[tuple[str, str], float],
     parameters: SimParameters = STREET,
+    saturation_vph: Mapping[tuple[str, int], float] | None = None,
 ) -> HeadFlows:
-    """Spread turning flows over lanes (evenly per turn) and add up what each head's busiest lane carries."""
+    """Spread turning flows over lanes (evenly per turn) and add up what each head's busiest lane carries.
+
+    `saturation_vph` by (link, lane), from the field or a manual, stands in for what speeds and vehicles give.
+    """
+    known = saturation_vph or {}
     lanes_of_pair: dict[tuple[str, str], set[int]] = defaultdict(set)
     for c in network.connections:
         if c.controller_id == controller.id and c.kind == "general":
@@ -78,7 +84,8 @@ def head_flows(
             )
             approach[head.index] += own
             if busiest >= flow[head.index]:
-                flow[head.index], saturation[head.index] = busiest, 3600 / pace
+                flow[head.index] = busiest
+                saturation[head.index] = known.get((c.from_link, c.from_lane), 3600 / pace)
     return HeadFlows(flow_vph=flow, saturation_vph=saturation, approach_vph=approach)
 
 

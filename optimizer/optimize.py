@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,6 +84,7 @@ def optimize(
     deadline: float | None = None,
     warmup_s: float = 0.0,
     measured_links: frozenset[str] | None = None,
+    saturation: Callable[[Sequence[Trips]], Mapping[tuple[str, int], float]] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
 ) -> Result:
     """Find a better plan.
@@ -101,6 +102,9 @@ def optimize(
     measured_links : frozenset of str, optional
         Links with a loop or a turning count; approaches that are not among them keep most of their green share.
         Default: all links count as measured.
+    saturation : callable, optional
+        From the drawn vehicles to (link, lane) → saturation flow from the field or a manual [veh/h]; the simulation
+        and the closed-form splits take it. Default: as network and vehicles give it.
     progress : callable, optional
         Called with (iteration, rung, objective).
 
@@ -110,9 +114,11 @@ def optimize(
         No plan keeps the rules.
     """
     trips = realizations_of(demand, seed=seed, warmup_s=warmup_s, network=network)
+    saturation_vph = saturation(trips) if saturation is not None else {}
     simulator = Simulator(
-        network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers
-    )
+        network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers,
+        saturation_vph=saturation_vph,
+    )  # fmt: skip
     flows = mean_flows_vph(demand)
     unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links
     models = [
@@ -120,7 +126,7 @@ def optimize(
             network,
             controller,
             field.controllers[c],
-            head_flows(network, controller, flows),
+            head_flows(network, controller, flows, saturation_vph=saturation_vph),
             settings,
             with_stages=len(network.controllers) <= STAGES_UP_TO,
             may_lose=_may_lose(controller, field.controllers[c], settings),
