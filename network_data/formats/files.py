@@ -15,28 +15,12 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
 from network_data.errors import InputError
+from network_data.limits import MAX_BYTES, MAX_DEPTH, LimitedStream
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-MAX_BYTES = 4 << 30
-"""Most bytes we read from one file after decompression."""
-MAX_DEPTH = 40
 GZIP_MAGIC = b"\x1f\x8b"
-
-
-class _Limited:
-    """A binary stream that stops with an error once it has given more than `limit` bytes."""
-
-    def __init__(self, stream: IO[bytes], where: str, limit: int) -> None:
-        self.stream, self.where, self.left = stream, where, limit
-
-    def read(self, size: int = -1) -> bytes:
-        data = self.stream.read(size if size >= 0 else self.left + 1)
-        self.left -= len(data)
-        if self.left < 0:
-            raise InputError(self.where, f"unpacks to more than {MAX_BYTES >> 30} GiB; split it or check what it is")
-        return data
 
 
 def open_bytes(path: Path | str) -> IO[bytes]:
@@ -53,11 +37,17 @@ def open_bytes(path: Path | str) -> IO[bytes]:
     return stream
 
 
+def limited(stream: IO[bytes], path: Path | str, limit: int) -> LimitedStream:
+    """A stream of `open_bytes` that stops at the limits of size and, where it unpacks gzip, of the ratio."""
+    packed = stream.fileobj if isinstance(stream, gzip.GzipFile) else None
+    return LimitedStream(stream, str(path), limit, packed)
+
+
 def read_bytes(path: Path | str, limit: int = MAX_BYTES) -> bytes:
-    """All bytes of a file, unpacked, within the limit."""
+    """All bytes of a file, unpacked, within the limits."""
     with open_bytes(path) as stream:
         try:
-            return _Limited(stream, str(path), limit).read()
+            return limited(stream, path, limit).read()
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
 
@@ -75,7 +65,7 @@ def iter_xml(path: Path | str) -> Iterator[tuple[str, int, Element]]:
     depth = -1
     with open_bytes(path) as stream:
         try:
-            for event, element in iterparse(_Limited(stream, str(path), MAX_BYTES), events=("start", "end")):
+            for event, element in iterparse(limited(stream, path, MAX_BYTES), events=("start", "end")):
                 if event == "start":
                     depth += 1
                     if depth > MAX_DEPTH:
