@@ -166,9 +166,9 @@ def from_cell(text: str) -> str:
 
 
 def _runs(text: str) -> bool:
-    start = text.lstrip("\t\r\n ")
-    # an apostrophe of its own before a formula start gets another one, so that the way back is exact
-    return start.lstrip("'").startswith(FORMULA_STARTS) and PLAIN_NUMBER.fullmatch(start) is None
+    # apostrophes of its own before a formula start get another one, so that the way back is exact
+    start = text.lstrip("' \t\r\n")
+    return start.startswith(FORMULA_STARTS) and PLAIN_NUMBER.fullmatch(start) is None
 
 
 def number(text: str, *, low: float = -math.inf, high: float = math.inf) -> float:
