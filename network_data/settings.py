@@ -7,41 +7,52 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from network_data.errors import SettingsError
+from network_data.settings_base import Section
+from network_data.settings_signals import SignalSettings
+
+Storage = Annotated[float, Field(gt=0, le=1)]
+Group = Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Limits(_Section):
-    """Bounds on the seconds of a plan."""
+class Limits(Section):
+    """Bounds on the seconds of every signal's plan; a cycle, green or red of the field that lies outside may stay."""
 
     cycle_min_s: float = Field(40, ge=20, le=300)
     cycle_max_s: float = Field(180, ge=20, le=300)
+    cycle_s: float | None = Field(None, ge=20, le=300, description="the one cycle of all signals, whatever the field's")
+    common_cycle: Annotated[
+        tuple[Group, ...], Field(strict=False, description="groups of signals with one cycle, or twice that")
+    ] = ()
     min_green_s: float = Field(5, ge=1, le=60, description="or the stated minimum of the field's phase, if longer")
+    max_green_s: float | None = Field(None, ge=5, le=300)
     max_red_s: float = Field(150, ge=30, le=300)
+    storage: dict[str, Storage] = Field({}, description="link: share of its room that its queue may take")
 
 
-class Rules(_Section):
+class Rules(Section):
     """Which rules of the street hold; see the glossary for left_turns and pedestrians."""
 
     left_turns: Literal["keep", "warrant", "free"] = "warrant"
     pedestrians: Literal["network", "assume"] = "network"
     clearance: Literal["keep", "ite", "korea"] = "keep"
+    v_over_c: Literal["keep", "free"] = Field("keep", description="nobody above 1 who was below, or anybody")
 
 
-class Change(_Section):
+class Change(Section):
     """What may differ from the plan in the field."""
 
-    fixed_signals: tuple[str, ...] = Field((), strict=False)
+    fixed_signals: tuple[str, ...] = Field((), strict=False, description="keep their plan")
+    fixed_offsets: tuple[str, ...] = Field((), strict=False, description="keep their offset")
     freeze: tuple[Literal["cycle", "stages", "splits", "offsets"], ...] = Field((), strict=False)
     max_cycle_change_s: float | None = Field(None, ge=0)
+    max_green_change_s: float | None = Field(None, ge=0)
+    max_offset_change_s: float | None = Field(None, ge=0)
 
 
-class Objective(_Section):
+class Objective(Section):
     """What counts, in seconds of delay: vehicle delay itself, stops, blocked exits, waiting pedestrians."""
 
     delay: float = Field(1.0, ge=0)
@@ -50,7 +61,7 @@ class Objective(_Section):
     pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of mean wait at a crossing")
 
 
-class People(_Section):
+class People(Section):
     """How many people a vehicle stands for, and who walks: for the delay of persons."""
 
     car_persons: float = Field(1.5, gt=0, le=9, description="US National Household Travel Survey 2001, table A-15")
@@ -58,7 +69,7 @@ class People(_Section):
     pedestrians_ph: dict[str, Annotated[float, Field(ge=0)]] = Field({}, description="per crossing, by its id")
 
 
-class LaneCondition(_Section):
+class LaneCondition(Section):
     """What the network does not show of a link (or one lane of it), for saturation flows; see sim.saturation."""
 
     link: str
@@ -84,7 +95,7 @@ class LaneCondition(_Section):
         return bool(self.model_fields_set - {"link", "lane", "measured_vph"})
 
 
-class Saturation(_Section):
+class Saturation(Section):
     """Saturation flows of the simulation: as the network's speeds and the vehicles give them, or by a manual."""
 
     standard: Literal["network", "hcm", "khcm"] = "network"
@@ -107,28 +118,29 @@ class Saturation(_Section):
         return out
 
 
-class Actuation(_Section):
+class Actuation(Section):
     """Actuated control of plans with rings, in its simulate --controllers actuated and of the field in its optimize."""
 
     gap_s: float = Field(3.0, ge=0, le=30)
     detector_gap_s: float = Field(2.0, ge=0, le=30, description="travel time from the loops to the stop line")
     stop_line: bool = True
     force_off: Literal["fixed", "floating"] = "fixed"
-    coordinated: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = {}
-    recall: dict[str, dict[str, Literal["none", "minimum", "maximum"]]] = {}
+    coordinated: dict[str, Annotated[tuple[str, ...], Field(strict=False)]] = Field({})
+    recall: dict[str, dict[str, Literal["none", "minimum", "maximum"]]] = Field({})
 
 
-class Search(_Section):
+class Search(Section):
     """Effort of the search."""
 
     iterations: int | None = Field(None, ge=0)
     workers: int = Field(2, ge=1, le=64)
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of a job; the defaults are what `its optimize` uses without a file."""
 
     limits: Limits = Limits()
+    signals: dict[str, SignalSettings] = Field({})
     rules: Rules = Rules()
     change: Change = Change()
     objective: Objective = Objective()
@@ -162,21 +174,41 @@ def settings_from(table: dict[str, object], where: str) -> Settings:
     except ValidationError as error:
         faults = [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
         raise SettingsError(where, faults) from None
-    contradictions = settings.saturation.faults()
-    if settings.limits.cycle_min_s > settings.limits.cycle_max_s:
-        contradictions.append("[limits] cycle_min_s is above cycle_max_s; swap or widen them")
+    contradictions = [*settings.saturation.faults(), *_limit_faults(settings)]
     if contradictions:
         raise SettingsError(where, contradictions)
     return settings
+
+
+def _limit_faults(settings: Settings) -> list[str]:
+    """Limits that contradict each other."""
+    limits, out = settings.limits, []
+    if limits.cycle_min_s > limits.cycle_max_s:
+        out.append("[limits] cycle_min_s is above cycle_max_s; swap or widen them")
+    if limits.max_green_s is not None and limits.max_green_s < limits.min_green_s:
+        out.append("[limits] min_green_s is above max_green_s; swap or widen them")
+    members = [signal for group in limits.common_cycle for signal in group]
+    twice = sorted({signal for signal in members if members.count(signal) > 1})
+    if twice:
+        out.append(f"[limits] common_cycle names {', '.join(twice)} twice; a signal belongs to one group")
+    for signal, own in settings.signals.items():
+        out += own.faults(f"[signals.{signal}]")
+    return out
 
 
 def _fault(loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
     name = ".".join(str(part) for part in loc)
     if kind != "extra_forbidden":
         return f"{name} is {value!r}: {message}"
-    sections = {key: list(type(getattr(Settings(), key)).model_fields) for key in Settings.model_fields}
+    sections = {
+        key: list(type(section).model_fields)
+        for key in Settings.model_fields
+        if isinstance(section := getattr(Settings(), key), Section)
+    }
     sections["saturation.conditions"] = list(LaneCondition.model_fields)
+    sections["signals.ID"] = list(SignalSettings.model_fields)
     section = ".".join(str(part) for part in loc[:-1] if not isinstance(part, int))
+    section = "signals.ID" if loc[0] == "signals" and len(loc) == 3 else section
     known = sections.get(section, []) if len(loc) > 1 else list(Settings.model_fields)
     everywhere = [f"[{section}] {key}" for section, keys in sections.items() for key in keys if key == loc[-1]]
     near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.0) if known else []
