@@ -83,18 +83,24 @@ def read_sumo_programs(path: Path | str) -> dict[str, ControllerPlan]:
     return out
 
 
-def _seconds(value: float) -> str:
-    return f"{value:.10g}"
+def number_text(value: float) -> str:
+    """A number as short as it goes without losing a digit that counts."""
+    text = f"{value:.10g}"
+    return text if float(text) == value else repr(float(value))
+
+
+def tl_logic_lines(program: ControllerPlan, program_id: str | None = None) -> list[str]:
+    """A static `tlLogic` of a program, line by line; `program_id` replaces the program's own name."""
+    name = program.program_id if program_id is None else program_id
+    return [
+        f'    <tlLogic id={quoteattr(program.controller_id)} type="static" programID={quoteattr(name)} '
+        f'offset="{number_text(program.offset_s)}">',
+        *(f'        <phase duration="{number_text(i.duration_s)}" state="{i.state}"/>' for i in program.intervals),
+        "    </tlLogic>",
+    ]
 
 
 def write_sumo_programs(plan: TimingPlan) -> str:
     """An additional file with one static `tlLogic` per controller, as text."""
-    lines = ["<additional>"]
-    for controller_id, program in plan.controllers.items():
-        lines.append(
-            f'    <tlLogic id={quoteattr(controller_id)} type="static" programID={quoteattr(program.program_id)} '
-            f'offset="{_seconds(program.offset_s)}">'
-        )
-        lines += [f'        <phase duration="{_seconds(i.duration_s)}" state="{i.state}"/>' for i in program.intervals]
-        lines.append("    </tlLogic>")
-    return "\n".join([*lines, "</additional>", ""])
+    lines = [line for program in plan.controllers.values() for line in tl_logic_lines(program)]
+    return "\n".join(["<additional>", *lines, "</additional>", ""])
