@@ -236,6 +236,13 @@ def phases_of(
     return (BarrierGroup(rings=(tuple(bounded),)),)
 
 
+def stage_states(plan: ControllerPlan, controller: Controller) -> list[str]:
+    """The states of a program's stages, from its first one on: those that the phases of `phases_of` number from 1."""
+    turned = starting_at_stage(plan, controller)
+    table = ProgramTable(turned)
+    return [table.states[first] for first, _ in _stage_blocks(table, _vehicle_indices(controller, table))]
+
+
 def _least_green_s(
     table: ProgramTable, vehicles: list[int], block: tuple[int, int], green_s: float, matrix: ClearanceMatrix | None
 ) -> float:

@@ -15,6 +15,14 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.rules_form import check_cycle, check_letters, check_rings, check_state_length, check_whole_seconds
 from network_data.rules_judged import Finding, Judged, protected_in
+from network_data.rules_limits import (
+    check_cycle_change,
+    check_fixed,
+    check_green_change,
+    check_maximum_green,
+    check_offset_change,
+)
+from network_data.rules_network import check_common_cycle
 from network_data.rules_protection import check_protection
 from network_data.rules_safety import (
     check_clearance,
@@ -24,6 +32,7 @@ from network_data.rules_safety import (
     check_service,
     check_yellow,
 )
+from network_data.rules_sequence import check_rings_kept, check_stage_change
 from network_data.rules_walk import check_walk
 from network_data.settings import Settings
 
@@ -42,6 +51,7 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("yellow", check_yellow),
     ("clearance", check_clearance),
     ("minimum-green", check_minimum_green),
+    ("maximum-green", check_maximum_green),
     ("walk", check_walk),
     ("service", check_service),
     ("longest-red", check_longest_red),
@@ -49,8 +59,17 @@ RULES: tuple[tuple[str, Rule], ...] = (
     ("barrier", check_rings),
     ("whole-seconds", check_whole_seconds),
     ("cycle", check_cycle),
+    ("ring", check_rings_kept),
+    ("stage-change", check_stage_change),
+    ("fixed", check_fixed),
+    ("cycle-change", check_cycle_change),
+    ("green-change", check_green_change),
+    ("offset-change", check_offset_change),
 )
-"""Name and function of every rule; `check_rings` also reports under `sum`."""
+"""Name and function of every rule; `check_rings` also reports under `sum`, `check_offset_change` `fixed-offset`."""
+
+MORE_NAMES = ("sum", "fixed-offset", "common-cycle")
+"""Further names of findings: of rules with two names, and of those on several controllers."""
 
 protected_indices = protected_in
 """(controller, plan) → link indices with a protected green."""
@@ -107,12 +126,12 @@ def check_plan(
         findings += form
         if not any(finding.severity == "error" for finding in form):
             findings += [finding for _, rule in RULES for finding in rule(judged)]
-    return findings
+    return [*findings, *check_common_cycle(plan, settings)]
 
 
 def passed_checks(findings: list[Finding]) -> list[dict[str, Any]]:
     """The rules as records for the plan document: name, passed or not, and the warnings in words."""
-    names = dict.fromkeys([*(name for name, _ in FORM_RULES + RULES), "sum"])
+    names = dict.fromkeys([*(name for name, _ in FORM_RULES + RULES), *MORE_NAMES])
     return [
         {
             "rule": name,

@@ -9,8 +9,6 @@ from network_data.program_table import ProgramTable
 from network_data.rules_judged import Finding, Judged
 
 TOLERANCE_S = 1e-6
-CYCLE_BOUNDS_S = (20.0, 240.0)
-"""No cycle outside these, whatever the field runs. [s]"""
 COMMON_LETTERS = frozenset("GgyYrRu")
 """Letters any plan may show; others only where a known program shows them at that link index."""
 
@@ -62,15 +60,12 @@ def check_whole_seconds(judged: Judged) -> Iterator[Finding]:
 def check_cycle(judged: Judged) -> Iterator[Finding]:
     """The cycle lies within the limits, or is the field's where that lies outside; the offset within the cycle.
 
-    Below 20 s and above 240 s the field's own cycle is no excuse.
+    Below 20 s and above 240 s the field's own cycle is no excuse, nor where the settings name the signal or one cycle.
     """
-    limits, cycle_s, today_s = judged.settings.limits, judged.plan.cycle_s, judged.field.cycle_s
-    low, high = limits.cycle_min_s, limits.cycle_max_s
-    inside = low - TOLERANCE_S <= cycle_s <= high + TOLERANCE_S
-    as_today = abs(cycle_s - today_s) <= TOLERANCE_S and CYCLE_BOUNDS_S[0] <= cycle_s <= CYCLE_BOUNDS_S[1]
-    if not inside and not as_today:
-        text = f"cycle {cycle_s:g} s; needs {low:g} to {high:g} s, or the field's {today_s:g} s"
-        yield judged.finding("cycle", "", text, value=cycle_s, limit=low if cycle_s < low else high)
+    bounds, cycle_s = judged.limits.cycle, judged.plan.cycle_s
+    if not bounds.allows(cycle_s):
+        text = f"cycle {cycle_s:g} s; needs {bounds.text}"
+        yield judged.finding("cycle", "", text, value=cycle_s, limit=min(max(cycle_s, bounds.low_s), bounds.high_s))
     if not 0 <= judged.plan.offset_s < cycle_s:
         text = f"offset {judged.plan.offset_s:g} s; needs 0 up to below the cycle of {cycle_s:g} s"
         yield judged.finding("cycle", "offset", text, value=judged.plan.offset_s, limit=cycle_s)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from network_data.clearance import ClearanceMatrix, clearance_matrix, conflict_pairs, foes_of
+from network_data.clearance import ClearanceMatrix, conflict_pairs, foes_of
 from network_data.controllers import Controller, SignalHead
 from network_data.demand import DemandScenarios
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, ControllerPlan
 from network_data.program_table import ProgramTable
 from network_data.settings import Settings
+from network_data.signal_limits import SignalLimits, plan_matrix
 
 Severity = Literal["error", "warning"]
 
@@ -70,13 +71,12 @@ class Judged:
     @cached_property
     def matrix(self) -> ClearanceMatrix:
         """The clearance matrix of the field program under the settings."""
-        return clearance_matrix(
-            self.controller,
-            self.field,
-            min_green_s=self.settings.limits.min_green_s,
-            source=self.settings.rules.clearance,
-            network=self.network,
-        )
+        return plan_matrix(self.network, self.controller, self.field, self.settings)
+
+    @cached_property
+    def limits(self) -> SignalLimits:
+        """What the settings bound at this controller."""
+        return SignalLimits(self.controller, self.field, self.settings)
 
     @cached_property
     def shown_states(self) -> tuple[str, ...]:

@@ -125,13 +125,12 @@ def check_service(judged: Judged) -> Iterator[Finding]:
 
 def check_longest_red(judged: Judged) -> Iterator[Finding]:
     """Nobody waits longer for green than the setting, or than today where that is longer."""
-    today = ProgramTable(judged.field)
     for head in judged.heads:
         if head.kind == "dead":
             continue
         k = head.index
         red_s = judged.table.longest_red_s(k)
-        limit_s = max(judged.settings.limits.max_red_s, today.longest_red_s(k))
+        limit_s = float(judged.limits.most_red_s[k])
         if red_s > limit_s + EPSILON_S:
             text = f"{judged.name(k)} is red for {red_s:g} s; at most {limit_s:g} s"
             yield judged.finding("longest-red", judged.name(k), text, value=red_s, limit=limit_s)
