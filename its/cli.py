@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from its.cli_plans import plans_app
 from its.console import guarded, log_to_stderr
 from its.requests import (
     DEFAULT_DAYS,
@@ -38,6 +39,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(plans_app)
 
 
 def seconds(text: str) -> float:
@@ -320,6 +324,40 @@ def makecounts(
             interval_s=interval,
             seed=seed,
             out=target,
+        )
+
+    _end(job)
+
+
+@app.command()
+def groups(
+    network: Network,
+    detectors: Detectors = None,
+    counts: Counts = None,
+    turns: Turns = None,
+    plans: Plans = None,
+    begin: Begin = None,
+    end: End = None,
+    days: Days = DEFAULT_DAYS,
+    settings: SettingsFile = None,
+    most_signals: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Largest group.")] = 25,
+    least_signals: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Smallest, where coupled.")] = 1,
+    least_coupling: Annotated[
+        float, typer.Option(min=0, max=1, metavar="X", callback=finite, help="Weaker pairs do not belong together.")
+    ] = 0.15,
+    as_json: Json = False,
+) -> None:
+    """Which signals belong together: by distance, platoons and cycles; by lanes where no demand is given."""
+    given = detectors is not None or counts is not None or turns is not None
+    source = _source(detectors, counts, turns, None, begin, end, days) if given else None
+
+    def job() -> int:
+        from its.groups_job import GroupsRequest, groups_job
+        from network_data.groups import GroupRules
+
+        rules = GroupRules(most_signals=most_signals, least_signals=least_signals, least_coupling=least_coupling)
+        return groups_job(
+            GroupsRequest(network=network, source=source, plans=plans, settings=settings, rules=rules, as_json=as_json)
         )
 
     _end(job)

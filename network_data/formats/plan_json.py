@@ -29,6 +29,7 @@ __all__ = [
     "load_document",
     "plan_document",
     "plan_hash",
+    "plan_of_document",
     "program_id_of",
     "read_plan_json",
     "to_sumo",
@@ -167,7 +168,13 @@ def read_plan_json(path: Path | str, network: RoadNetwork | None = None) -> Timi
     PlanError
         With every fault found.
     """
-    content = load_document(path)
+    return plan_of_document(load_document(path), network, where=str(path))
+
+
+def plan_of_document(
+    content: Mapping[str, Any], network: RoadNetwork | None = None, *, where: str = "plan document"
+) -> TimingPlan:
+    """The plan of a document that `load_document` read; as `read_plan_json`, without the file."""
     document = PlanDocument.model_validate_json(json.dumps(content))
     faults = [fault for controller in document.controllers for fault in _own_faults(controller)]
     ids = [controller.id for controller in document.controllers]
@@ -182,7 +189,7 @@ def read_plan_json(path: Path | str, network: RoadNetwork | None = None) -> Timi
             )
         faults += [fault for controller in document.controllers for fault in _network_faults(controller, network)]
     if faults:
-        raise PlanError(str(path), faults[:MAX_FAULTS])
+        raise PlanError(where, faults[:MAX_FAULTS])
     program_id = program_id_of(content)
     return TimingPlan(controllers={c.id: _plan_of(c, program_id) for c in document.controllers})
 
