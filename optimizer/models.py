@@ -10,25 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.clearance import (
-    WALK_S,
-    WALK_SPEED_MPS,
-    ClearanceMatrix,
-    clearance_matrix,
-    conflict_pairs,
-    crossing_length_m,
-    foes_of,
-)
+from network_data.clearance import ClearanceMatrix
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
-from network_data.program_table import ProgramTable
 from network_data.rules import check_plan
-from network_data.rules_judged import longest_protected_s
-from network_data.rules_walk import walk_times_s
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
-from optimizer.skeleton import Skeleton, is_steady, skeleton_of, spans_of, stop_span
+from optimizer.rulebook import RuleBook, rule_book
+from optimizer.skeleton import Skeleton, is_steady
 from optimizer.stages import choices, orders, stages_of, with_changes
 from optimizer.timings import best_splits, green_weights
 
@@ -46,8 +36,6 @@ MAX_ORDERS = 6
 MAX_CHOICES = 24
 """Choices that are looked at, fewest stages first."""
 
-LayOut = Callable[[str, list[str], list[int], list[bool]], Skeleton]
-
 
 @dataclass(frozen=True, eq=False)
 class ControllerModel:
@@ -55,7 +43,7 @@ class ControllerModel:
 
     controller: Controller
     field: ControllerPlan
-    matrix: ClearanceMatrix
+    book: RuleBook
     flows: HeadFlows
     skeletons: list[Skeleton]
     fixed: bool
@@ -63,6 +51,11 @@ class ControllerModel:
     _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = dataclasses.field(default_factory=dict)
     _weights: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
     _field_loads: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
+
+    @property
+    def matrix(self) -> ClearanceMatrix:
+        """Clearances, yellows and least greens."""
+        return self.book.matrix
 
     def splits(self, skeleton: int, cycle_s: int) -> tuple[NDArray[np.int64], float] | None:
         """Closed-form durations of a skeleton in a cycle, kept once computed."""
@@ -110,45 +103,15 @@ def build_model(
     unmeasured_links: frozenset[str] = frozenset(),
 ) -> ControllerModel:
     """Gather a controller's rules and the programs it may run; each has passed `check_plan` once."""
-    limits = settings.limits
-    matrix = clearance_matrix(
-        controller, field_plan, min_green_s=limits.min_green_s, source=settings.rules.clearance, network=network
-    )
-    table = ProgramTable(field_plan)
-    n = len(field_plan.intervals[0].state)
-    red_s = np.array([table.longest_red_s(k) for k in range(n)])
-    walk_s = _walks_s(network, controller, field_plan, table)
-
-    protected = {
-        k: min(limits.min_green_s, seconds)
-        for k, seconds in longest_protected_s(controller, field_plan).items()
-        if settings.rules.left_turns != "free"
-    }
-    assumed = _assumed_crossings(network, controller) if settings.rules.pedestrians == "assume" else []
-
-    def lay_out(name: str, states: list[str], durations: list[int], stretch: list[bool]) -> Skeleton:
-        spans = spans_of(
-            controller,
-            tuple(states),
-            matrix,
-            max_red_s=limits.max_red_s,
-            field_red_s=red_s,
-            walk_s=walk_s,
-            protected_s=protected,
-        )
-        spans += [
-            span for heads, need in assumed if (span := stop_span(tuple(states), durations, heads, need)) is not None
-        ]
-        return skeleton_of(name, controller.id, tuple(states), durations, stretch, spans)
-
-    own = lay_out("field", *merged(field_plan))
+    book = rule_book(network, controller, field_plan, settings)
+    own = book.skeleton("field", *merged(field_plan))
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
-        own = lay_out("field's stages", *with_changes(stages_of(field_plan), matrix))
+        own = book.skeleton("field's stages", *with_changes(stages_of(field_plan), book.matrix))
     fixed = controller.id in settings.change.fixed_signals
     share = _kept_share(network, controller, field_plan, flows, unmeasured_links)
-    model = ControllerModel(controller, field_plan, matrix, flows, [own], fixed, share)
+    model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share)
     if with_stages and not fixed and "stages" not in settings.change.freeze:
-        model.skeletons.extend(_worth_trying(network, model, lay_out, settings, may_lose))
+        model.skeletons.extend(_worth_trying(network, model, settings, may_lose))
     return model
 
 
@@ -176,45 +139,15 @@ def _kept_share(
     return out
 
 
-def _assumed_crossings(network: RoadNetwork, controller: Controller) -> list[tuple[list[int], int]]:
-    """Per approach without a mapped crossing: its link indices and the seconds that people on foot need. [s]"""
-    mapped = {link for x in network.crossings if x.controller_id == controller.id for link in x.crossed_links}
-    out = []
-    for link in network.approaches.get(controller.id, ()):
-        if link not in mapped:
-            heads = [
-                head.index
-                for head in controller.heads
-                if any(network.connections[i].from_link == link for i in head.connections)
-            ]
-            width_m = sum(lane.width_m for lane in network.links[link].lanes)
-            out.append((heads, int(np.ceil(WALK_S + width_m / WALK_SPEED_MPS))))
-    return out
-
-
-def _walks_s(
-    network: RoadNetwork, controller: Controller, field_plan: ControllerPlan, table: ProgramTable
-) -> NDArray[np.float64]:
-    """Per link index of a crossing the least time from its green to the next conflicting green. [s]"""
-    foes = foes_of(conflict_pairs(controller, field_plan))
-    out = np.zeros(controller.n_heads)
-    for head in controller.heads:
-        if head.kind == "crossing" and head.index < len(field_plan.intervals[0].state):
-            need = WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
-            today = walk_times_s(table, head.index, foes.get(head.index, ()))
-            out[head.index] = min([need, *today])
-    return out
-
-
 def _worth_trying(
-    network: RoadNetwork, model: ControllerModel, lay_out: LayOut, settings: Settings, may_lose: frozenset[int]
+    network: RoadNetwork, model: ControllerModel, settings: Settings, may_lose: frozenset[int]
 ) -> list[Skeleton]:
     """The stage sequences with the largest reserve at the field's cycle that pass every rule."""
-    limits = settings.limits
-    cycle = round(min(max(model.field.cycle_s, limits.cycle_min_s), limits.cycle_max_s))
+    bounds = model.book.limits.cycle
+    cycle = round(min(max(model.field.cycle_s, bounds.low_s), bounds.high_s))
 
     def score(sequence: tuple[str, ...]) -> tuple[float, Skeleton, NDArray[np.int64]] | None:
-        skeleton = lay_out("stages", *with_changes(sequence, model.matrix))
+        skeleton = model.book.skeleton("stages", *with_changes(sequence, model.matrix))
         found = best_splits(model.controller, skeleton, model.flows, cycle)
         return None if found is None else (found[1], skeleton, found[0])
 

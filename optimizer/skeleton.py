@@ -8,7 +8,7 @@ number of seconds. `Skeleton` holds these sums; retiming a program is moving sec
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -23,6 +23,18 @@ from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan, Interval
 UNBOUNDED_S = 10_000
 
 
+class RuleName(NamedTuple):
+    """One rule at one place: its name in `check_plan`, the link indices it is about, and what else tells it apart."""
+
+    rule: str
+    heads: tuple[int, ...] = ()
+    what: str = ""
+
+    def __str__(self) -> str:
+        where = " to ".join(map(str, self.heads)) if self.rule == "clearance" else ", ".join(map(str, self.heads))
+        return " ".join(part for part in (self.what or self.rule, f"of {where}" if where else "") if part)
+
+
 class Span(NamedTuple):
     """The durations of `length` intervals from `first` on, around the cycle, add up to `least` to `most` seconds."""
 
@@ -30,7 +42,16 @@ class Span(NamedTuple):
     length: int
     least: int
     most: int
-    rule: str
+    rule: RuleName
+
+
+class Sum(NamedTuple):
+    """The durations of some intervals add up to `least` to `most` seconds."""
+
+    intervals: tuple[int, ...]
+    least: int
+    most: int
+    rule: RuleName
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +59,7 @@ class Skeleton:
     """States of one controller with what binds their durations; N intervals, R spans.
 
     `name` says where it comes from. `stretch` marks the intervals that may be retimed; the others (changes of signal:
-    yellow, all-red) keep `start_s`.
+    yellow, all-red) keep `start_s`. Each row of `member` is bound from below or from above, never both.
     """
 
     controller_id: str
@@ -49,7 +70,7 @@ class Skeleton:
     member: NDArray[np.int8]  # (R, N), 1 where the interval counts in the span
     least_s: NDArray[np.int64]  # (R,)
     most_s: NDArray[np.int64]  # (R,)
-    rules: tuple[str, ...]  # (R,)
+    rules: tuple[RuleName, ...]  # (R,)
 
     def allows(self, durations_s: NDArray[np.int64]) -> bool:
         """Whether the durations keep every span."""
@@ -70,7 +91,7 @@ class Skeleton:
         """The rules that durations break, in words."""
         sums = self.member @ durations_s
         return [
-            f"{rule}: {value} s, needs {low} to {high} s"
+            f"{rule}: {value} s, " + (f"at most {high} s" if high < UNBOUNDED_S else f"needs {low} s")
             for rule, value, low, high in zip(self.rules, sums, self.least_s, self.most_s, strict=True)
             if not low <= value <= high
         ]
@@ -101,7 +122,7 @@ def _runs(column: str, letters: str) -> list[tuple[int, int]]:
     return out
 
 
-def _change_spans(own: str, other: str, clearance_s: int, rule: str) -> list[Span]:
+def _change_spans(own: str, other: str, clearance_s: int, rule: RuleName) -> list[Span]:
     """From each end of green of one column to the next green of another, unless the first turns green before."""
     n, out = len(own), []
     for first, length in _runs(own, GREEN):
@@ -119,7 +140,7 @@ def _change_spans(own: str, other: str, clearance_s: int, rule: str) -> list[Spa
     return out
 
 
-def _protected_span(own: str, against: set[str], least_s: int, steady: list[bool], rule: str) -> list[Span]:
+def _protected_span(own: str, against: set[str], least_s: int, steady: list[bool], rule: RuleName) -> list[Span]:
     """The run of intervals in which a column has G and yields to nobody; of several the steady, the longest."""
     n = len(own)
     shown = "".join("G" if own[x] == "G" and not any(c[x] in GREEN for c in against) else "-" for x in range(n))
@@ -139,7 +160,7 @@ def _walk_span(columns: list[str], index: int, run: tuple[int, int], foes: tuple
         if any(columns[j][i] in GREEN and columns[j][i - 1] not in GREEN for j in foes):
             break
         reach += 1
-    return Span(first, reach, least_s, UNBOUNDED_S, f"walk of {index}")
+    return Span(first, reach, least_s, UNBOUNDED_S, RuleName("walk", (index,)))
 
 
 def _whole_s(seconds: float) -> int:
@@ -155,6 +176,7 @@ def spans_of(
     field_red_s: NDArray[np.float64],
     walk_s: NDArray[np.float64],
     protected_s: Mapping[int, float],
+    most_green_s: NDArray[np.float64] | None = None,
 ) -> list[Span]:
     """Every sum of durations that the rules bind.
 
@@ -168,6 +190,8 @@ def spans_of(
         Of crossings: least time from their green to the next start of a conflicting green; 0 elsewhere. [s]
     protected_s : mapping
         Link index → least length of a protected green on end. [s]
+    most_green_s : ndarray, shape (H,), optional
+        Longest green on end; without it nothing bounds greens. [s]
     """
     n = len(states)
     columns = ["".join(letters) for letters in zip(*states, strict=True)]
@@ -177,33 +201,38 @@ def spans_of(
     for k, column in enumerate(columns):
         for run in _runs(column, GREEN):
             if run[1] < n:
-                spans.append(Span(*run, _whole_s(matrix.min_green_s[k]), UNBOUNDED_S, f"least green of {k}"))
+                spans.append(Span(*run, _whole_s(matrix.min_green_s[k]), UNBOUNDED_S, RuleName("minimum-green", (k,))))
+                if most_green_s is not None and math.isfinite(most_green_s[k]):
+                    most = math.floor(most_green_s[k] + 1e-9)
+                    spans.append(Span(*run, 0, most, RuleName("maximum-green", (k,))))
                 if walk_s[k] > 0:
                     spans.append(_walk_span(columns, k, run, foes.get(k, ()), _whole_s(walk_s[k])))
         spans += [
-            Span(first, length, _whole_s(matrix.yellow_s[k]), UNBOUNDED_S, f"yellow of {k}")
+            Span(first, length, _whole_s(matrix.yellow_s[k]), UNBOUNDED_S, RuleName("yellow", (k,)))
             for first, length in _runs(column, YELLOW)
             if column[first - 1] in GREEN
         ]
         if controller.heads[k].kind != "dead":
             longest = math.floor(max(max_red_s, field_red_s[k]))
-            spans += [Span(*run, 0, longest, f"longest red of {k}") for run in _red_runs(column)]
+            spans += [Span(*run, 0, longest, RuleName("longest-red", (k,))) for run in _red_runs(column)]
     before: dict[int, set[str]] = {k: set() for k in protected_s}
     for i, j in controller.yields:
         if i in before and j < len(columns):
             before[i].add(columns[j])
     for k, least_s in protected_s.items():
-        spans += _protected_span(columns[k], before[k], _whole_s(least_s), steady, f"protected green of {k}")
+        spans += _protected_span(
+            columns[k], before[k], _whole_s(least_s), steady, RuleName("protection", (k,), "protected green")
+        )
     return spans + _clearance_spans(columns, matrix)
 
 
 def _clearance_spans(columns: list[str], matrix: ClearanceMatrix) -> list[Span]:
     """Clearances of all conflicting pairs; pairs that show the same letters are looked at once."""
-    longest: dict[tuple[str, str], tuple[int, str]] = {}
+    longest: dict[tuple[str, str], tuple[int, RuleName]] = {}
     for i, j in sorted(matrix.pairs):
         seconds = _whole_s(matrix[i, j])
-        if longest.get((columns[i], columns[j]), (-1, ""))[0] < seconds:
-            longest[columns[i], columns[j]] = (seconds, f"clearance from {i} to {j}")
+        if (columns[i], columns[j]) not in longest or longest[columns[i], columns[j]][0] < seconds:
+            longest[columns[i], columns[j]] = (seconds, RuleName("clearance", (i, j)))
     return [
         span for (own, other), (seconds, rule) in longest.items() for span in _change_spans(own, other, seconds, rule)
     ]
@@ -232,7 +261,7 @@ def stop_span(states: tuple[str, ...], durations_s: list[int], heads: list[int],
     if not runs or runs[0][1] == n:
         return None
     first, length = max(runs, key=lambda run: sum(durations_s[(run[0] + k) % n] for k in range(run[1])))
-    return Span(first, length, least_s, UNBOUNDED_S, f"assumed crossing before {heads}")
+    return Span(first, length, least_s, UNBOUNDED_S, RuleName("walk", tuple(heads), "assumed crossing"))
 
 
 def skeleton_of(
@@ -241,18 +270,25 @@ def skeleton_of(
     states: tuple[str, ...],
     durations_s: list[int],
     stretch: list[bool],
-    spans: list[Span],
+    spans: Sequence[Span],
+    sums: Sequence[Sum] = (),
 ) -> Skeleton:
-    """Lay spans out as a matrix; duplicates are joined to the tightest."""
-    tightest: dict[tuple[int, int], tuple[int, int, str]] = {}
-    for span in spans:
-        low, high, rule = tightest.get((span.first, span.length), (0, UNBOUNDED_S, ""))
-        words = span.rule if span.least > low or not rule else rule
-        tightest[span.first, span.length] = (max(low, span.least), min(high, span.most), words)
+    """Lay spans and sums out as a matrix; of several on the same intervals and side the tightest stays."""
     n = len(states)
-    member = np.zeros((len(tightest), n), np.int8)
-    for row, (first, length) in enumerate(tightest):
-        member[row, [(first + k) % n for k in range(length)]] = 1
+    around = [Sum(tuple((s.first + k) % n for k in range(s.length)), s.least, s.most, s.rule) for s in spans]
+    least: dict[frozenset[int], tuple[int, RuleName]] = {}
+    most: dict[frozenset[int], tuple[int, RuleName]] = {}
+    for one in (*around, *sums):
+        rows = frozenset(one.intervals)
+        if one.least > 0 and (rows not in least or least[rows][0] < one.least):
+            least[rows] = (one.least, one.rule)
+        if one.most < UNBOUNDED_S and (rows not in most or most[rows][0] > one.most):
+            most[rows] = (one.most, one.rule)
+    bounds = [(rows, low, UNBOUNDED_S, rule) for rows, (low, rule) in least.items()]
+    bounds += [(rows, 0, high, rule) for rows, (high, rule) in most.items()]
+    member = np.zeros((len(bounds), n), np.int8)
+    for row, (rows, _, _, _) in enumerate(bounds):
+        member[row, sorted(rows)] = 1
     return Skeleton(
         controller_id=controller_id,
         name=name,
@@ -260,9 +296,9 @@ def skeleton_of(
         start_s=np.array(durations_s, np.int64),
         stretch=np.array(stretch, bool),
         member=member,
-        least_s=np.array([low for low, _, _ in tightest.values()], np.int64),
-        most_s=np.array([high for _, high, _ in tightest.values()], np.int64),
-        rules=tuple(rule for _, _, rule in tightest.values()),
+        least_s=np.array([low for _, low, _, _ in bounds], np.int64),
+        most_s=np.array([high for _, _, high, _ in bounds], np.int64),
+        rules=tuple(rule for _, _, _, rule in bounds),
     )
 
 

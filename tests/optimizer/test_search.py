@@ -176,7 +176,7 @@ def test_limits_that_leave_no_room_are_told() -> None:
     """A least green of 60 s and cycles up to 100 s cannot be: the error names controller, limits and rule."""
     settings = settings_from({"limits": {"min_green_s": 60.0, "cycle_max_s": 100.0}}, "test")
     at = scene(*arterial(), settings)
-    with pytest.raises(InfeasibleError, match=r"'p': no durations in cycles of 40 to 100 s .*least green"):
+    with pytest.raises(InfeasibleError, match=r"'p': no durations in cycles of 40 to 100 s .*minimum-green"):
         climbed(at, iterations=1)
 
 

@@ -12,7 +12,7 @@ from network_data.rules import check_plan
 from network_data.settings import Settings, settings_from
 from optimizer.flows import head_flows
 from optimizer.models import ControllerModel, build_model
-from optimizer.skeleton import Skeleton, Span, is_steady, skeleton_of
+from optimizer.skeleton import RuleName, Skeleton, Span, is_steady, skeleton_of
 from tests.network_data.crossroads import FIELD, crossroads
 from tests.network_data.real_networks import load
 
@@ -112,7 +112,7 @@ def test_spans_are_sums_around_the_cycle(data: st.DataObject, n: int) -> None:
     """`allows` is: every interval at least 1 s, every sum of neighbours (around the end too) within its bounds."""
     whole = st.integers(0, 12)
     spans = [
-        Span(first, length, least, least + more, "rule")
+        Span(first, length, least, least + more, RuleName("rule"))
         for first, length, least, more in data.draw(
             st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n), whole, whole), max_size=4)
         )
@@ -142,7 +142,7 @@ def test_broken_rules_are_told_in_words() -> None:
     own = model.skeletons[0]
     durations = own.start_s.copy()
     durations[6] = 2
-    assert any("least green of 4: 2 s, needs 5 to" in text for text in own.broken(durations))
+    assert any("minimum-green of 4: 2 s, needs 5 s" in text for text in own.broken(durations))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from network_data.plans import GREEN
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
 from optimizer.models import ControllerModel, build_model
-from optimizer.skeleton import Skeleton, Span, skeleton_of
+from optimizer.skeleton import RuleName, Skeleton, Span, skeleton_of
 from optimizer.timings import LEAST_FLOW_VPH, repaired, scaled
 from tests.network_data.crossroads import crossroads
 
@@ -126,7 +126,7 @@ def skeletons(draw: st.DrawFn) -> tuple[Skeleton, np.ndarray]:
         st.lists(st.tuples(st.integers(0, n - 1), st.integers(1, n - 1), whole, whole), max_size=4)
     ):
         total = sum(int(durations[(first + k) % n]) for k in range(length))
-        spans.append(Span(first, length, max(0, total - less), total + more, "rule"))
+        spans.append(Span(first, length, max(0, total - less), total + more, RuleName("rule")))
     stretch = draw(st.lists(st.booleans(), min_size=n, max_size=n))
     assume(sum(stretch) >= 2)
     return skeleton_of("test", "c", ("G",) * n, durations.tolist(), stretch, spans), durations
