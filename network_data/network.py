@@ -15,6 +15,7 @@ import networkx as nx
 
 from network_data.controllers import Controller
 from network_data.errors import NetworkError
+from network_data.graph import street_graph, turn_graph
 
 LaneKind = Literal["general", "bus", "other"]
 """Who may drive there: everybody; buses (and taxis) only; nobody we simulate (footways, rails, cycle tracks)."""
@@ -209,10 +210,10 @@ class RoadNetwork:
 
     @cached_property
     def graph(self) -> nx.MultiDiGraph:
-        """Nodes and links as a networkx graph; the attribute `record` holds our typed record."""
-        graph = nx.MultiDiGraph()
-        for node in self.nodes.values():
-            graph.add_node(node.id, record=node)
-        for link in self.links.values():
-            graph.add_edge(link.from_node, link.to_node, key=link.id, record=link)
-        return graph
+        """Junctions and links as a frozen networkx graph with our typed records; see `network_data.graph`."""
+        return street_graph(self)
+
+    @cached_property
+    def turn_graph(self) -> nx.MultiDiGraph:
+        """Links and movements as a frozen networkx graph with our typed records; see `network_data.graph`."""
+        return turn_graph(self)

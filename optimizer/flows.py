@@ -57,8 +57,8 @@ def head_flows(
     """
     known = saturation_vph or {}
     lanes_of_pair: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for c in network.connections:
-        if c.controller_id == controller.id and c.kind == "general":
+    for c in (network.connections[i] for head in controller.heads for i in head.connections):
+        if c.kind == "general":
             lanes_of_pair[c.from_link, c.to_link].add(c.from_lane)
     lane_vph: dict[tuple[str, int], float] = defaultdict(float)
     for pair, lanes in lanes_of_pair.items():
