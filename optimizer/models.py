@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from network_data.clearance import ClearanceMatrix
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
+from network_data.offsets import Greens, reference_greens, reference_row, reference_s
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.rules import check_plan
 from network_data.settings import Settings
@@ -49,6 +51,7 @@ class ControllerModel:
     fixed: bool
     least_share: NDArray[np.float64]  # (H,) green over cycle that is not taken away [-]
     _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = dataclasses.field(default_factory=dict)
+    _rows: dict[int, int] = dataclasses.field(default_factory=dict)
     _weights: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
     _field_loads: list[NDArray[np.float64]] = dataclasses.field(default_factory=list)
 
@@ -56,6 +59,21 @@ class ControllerModel:
     def matrix(self) -> ClearanceMatrix:
         """Clearances, yellows and least greens."""
         return self.book.matrix
+
+    @cached_property
+    def _reference(self) -> Greens:
+        return reference_greens(self.controller, self.field)
+
+    @cached_property
+    def reference_s(self) -> float:
+        """The second at which the stage that stands for the offset begins in the field. [s]"""
+        return reference_s(self.controller, self.field, self._reference)
+
+    def reference_row(self, skeleton: int) -> int:
+        """The interval of a skeleton at which that stage begins."""
+        if skeleton not in self._rows:
+            self._rows[skeleton] = reference_row(self.controller, self.skeletons[skeleton].states, self._reference)
+        return self._rows[skeleton]
 
     def splits(self, skeleton: int, cycle_s: int) -> tuple[NDArray[np.int64], float] | None:
         """Closed-form durations of a skeleton in a cycle, kept once computed."""

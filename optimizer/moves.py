@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.offsets import around_s
 from network_data.settings import Settings
 from optimizer.candidate import Candidate, Setting, changed, with_offset
 from optimizer.models import ControllerModel
@@ -66,7 +69,11 @@ class Neighbourhood:
         step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
         if rng.random() < 0.2:
             step = int(rng.integers(1, candidate[at].cycle_s))
-        return changed(candidate, at, with_offset(candidate[at], candidate[at].offset_s + step))
+        return self._shifted(candidate, at, step)
+
+    def _shifted(self, candidate: Candidate, at: int, step_s: int) -> Candidate | None:
+        setting = self.held(at, with_offset(candidate[at], candidate[at].offset_s + step_s))
+        return changed(candidate, at, setting) if setting.offset_s != candidate[at].offset_s else None
 
     def shift_some(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
         """Shift several offsets by the same seconds: a platoon's start moves, the waves inside the group stay."""
@@ -76,7 +83,7 @@ class Neighbourhood:
         chosen = rng.permutation(controllers)[: int(rng.integers(2, len(controllers)))]
         step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
         for at in chosen:
-            candidate = changed(candidate, int(at), with_offset(candidate[at], candidate[at].offset_s + step))
+            candidate = self._shifted(candidate, int(at), step) or candidate
         return candidate
 
     def move_seconds(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
@@ -100,12 +107,53 @@ class Neighbourhood:
         """Give one controller seconds, or take them; others in the network keep theirs."""
         at = self._pick(rng)
         setting = candidate[at]
+        group = self.group_of(at)
+        if len(group) > 1:
+            return self._group_in_cycle(candidate, at, group, rng)
         others = {s.cycle_s for i, s in enumerate(candidate) if i != at}
         step = int(rng.choice(CYCLE_STEPS_S)) * int(rng.choice((-1, 1)))
         cycle = setting.cycle_s + step
         if others and rng.random() < 0.5:
             cycle = int(rng.choice(sorted(others)))
         return self._in_cycle(candidate, at, cycle, rng)
+
+    def group_of(self, at: int) -> list[int]:
+        """The controllers that share a cycle with one by the settings, itself among them."""
+        return self._groups.get(at, [at])
+
+    @cached_property
+    def _groups(self) -> dict[int, list[int]]:
+        index = {model.controller.id: i for i, model in enumerate(self.models)}
+        groups = [[index[c] for c in group if c in index] for group in self.settings.limits.common_cycle]
+        return {i: group for group in groups for i in group}
+
+    def groups_hold(self, candidate: Candidate) -> bool:
+        """Whether every group of the settings runs one cycle, or half of it."""
+        for group in self._groups.values():
+            cycles = {candidate[i].cycle_s for i in group}
+            if not cycles <= {max(cycles), max(cycles) / 2}:
+                return False
+        return True
+
+    def _group_in_cycle(
+        self, candidate: Candidate, at: int, group: list[int], rng: np.random.Generator
+    ) -> Candidate | None:
+        """A whole group in a longer or shorter cycle; now and then one of them changes to half of it, or back."""
+        base = max(candidate[i].cycle_s for i in group)
+        wanted = {i: base if candidate[i].cycle_s == base else base / 2 for i in group}
+        if rng.random() < 0.2:
+            wanted[at] = base / 2 if candidate[at].cycle_s == base else base
+        else:
+            step = int(rng.choice(CYCLE_STEPS_S)) * int(rng.choice((-1, 1)))
+            wanted = {i: cycle * (base + step) / base for i, cycle in wanted.items()}
+        for i, cycle in wanted.items():
+            if cycle == candidate[i].cycle_s:
+                continue
+            following = self._in_cycle(candidate, i, round(cycle), rng) if cycle == round(cycle) else None
+            if following is None:
+                return None
+            candidate = following
+        return candidate if self.groups_hold(candidate) else None
 
     def stretch_all(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
         """Change the cycle of all controllers that share the most common one."""
@@ -126,7 +174,7 @@ class Neighbourhood:
             if following is None:
                 continue
             candidate, moved = following, True
-        return candidate if moved else None
+        return candidate if moved and self.groups_hold(candidate) else None
 
     def _in_cycle(self, candidate: Candidate, at: int, cycle_s: int, rng: np.random.Generator) -> Candidate | None:
         setting, model = candidate[at], self.models[at]
@@ -146,13 +194,26 @@ class Neighbourhood:
 
     def cycle_allowed(self, at: int, cycle_s: int) -> bool:
         """Whether a controller may run this cycle."""
-        limits, change = self.settings.limits, self.settings.change
-        before = self.models[at].field.cycle_s
-        if cycle_s == self.field[at].cycle_s:
+        limits, before = self.models[at].book.limits, self.models[at].field.cycle_s
+        if not limits.cycle.fixed and cycle_s == self.field[at].cycle_s:
             return True
-        if change.max_cycle_change_s is not None and abs(cycle_s - before) > change.max_cycle_change_s:
+        if limits.cycle_change_s is not None and abs(cycle_s - before) > limits.cycle_change_s:
             return False
-        return "cycle" not in change.freeze and limits.cycle_min_s <= cycle_s <= limits.cycle_max_s
+        return "cycle" not in self.settings.change.freeze and limits.cycle.allows(cycle_s)
+
+    def held(self, at: int, setting: Setting) -> Setting:
+        """The setting at the nearest offset that the rules on offsets allow."""
+        model = self.models[at]
+        bound_s = model.book.limits.offset_change_s
+        if bound_s is None or setting.skeleton < 0:
+            return setting
+        row = model.reference_row(setting.skeleton)
+        begins_s = setting.offset_s + int(setting.durations_s[:row].sum())
+        away_s = around_s(begins_s - model.reference_s, setting.cycle_s)
+        back_s = away_s - max(-bound_s, min(bound_s, away_s))
+        # offsets are whole: with less than a second of room the nearest one, else one that lies inside
+        step_s = round(abs(back_s)) if bound_s < 1 else math.ceil(abs(back_s) - 1e-6)
+        return with_offset(setting, setting.offset_s - step_s * (1 if back_s > 0 else -1))
 
     def other_stages(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
         """Let one controller run other stages, or the same in another order, with closed-form splits."""
@@ -162,7 +223,7 @@ class Neighbourhood:
             return None
         chosen = int(rng.integers(len(model.skeletons)))
         cycle = setting.cycle_s
-        if rng.random() < 0.3 and "cycle" not in self.settings.change.freeze:
+        if rng.random() < 0.3 and "cycle" not in self.settings.change.freeze and len(self.group_of(at)) == 1:
             cycle = int(rng.integers(min(int(self.settings.limits.cycle_min_s), cycle), cycle + 1))
         found = model.splits(chosen, cycle) if self.cycle_allowed(at, cycle) else None
         if chosen == setting.skeleton or found is None:
@@ -179,11 +240,13 @@ class Neighbourhood:
         skeleton = model.skeletons[setting.skeleton]
         return (
             skeleton.allows(setting.durations_s)
+            and self.held(at, setting).offset_s == setting.offset_s
             and bool((skeleton.green_s(setting.durations_s) >= model.least_share * setting.cycle_s - 1e-6).all())
-            and not overloads(model, setting, self.field[at])
+            and (self.settings.rules.v_over_c == "free" or not overloads(model, setting, self.field[at]))
         )
 
     def _checked(self, candidate: Candidate, at: int, setting: Setting) -> Candidate | None:
+        setting = self.held(at, setting)
         return changed(candidate, at, setting) if self.keeps_rules(at, setting) else None
 
 

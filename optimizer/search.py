@@ -135,6 +135,7 @@ class Search:
 
     def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
         """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""
+        candidates = [candidate for candidate in candidates if self.neighbourhood.groups_hold(candidate)]
         if not candidates:
             return False
         n = self.evaluator.simulator.n_realizations
