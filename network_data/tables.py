@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
 from network_data.errors import DemandError
-from network_data.formats.files import read_bytes
+from network_data.formats.files import open_bytes, read_bytes
+from network_data.limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, from_cell
 
 PARQUET_MAGIC = b"PAR1"
+BATCH_ROWS = 1 << 20
 NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 NOT_FINITE = r"^\s*[+-]?(?i:nan|inf|infinity)\s*$"
 MAX_NAMED = 20
@@ -38,29 +41,97 @@ class Table:
 
 def read_table(path: Path | str) -> Table:
     """Read CSV, CSV.gz or parquet, whichever the content is; rows with too few or too many fields become faults."""
-    content = read_bytes(path)
-    if content.startswith(PARQUET_MAGIC):
-        return _parquet(path, content)
+    parts = list(iter_tables(path))
+    if len(parts) == 1:
+        return parts[0]
+    columns = {
+        name: pa.concat_arrays([part.columns[name] for part in parts]) for name in (parts[0].columns if parts else ())
+    }
+    return Table(columns, np.concatenate([part.row for part in parts]), ())
+
+
+def iter_tables(path: Path | str, wanted: set[str] | None = None) -> Iterator[Table]:
+    """Read a table in pieces of at most `BATCH_ROWS` rows where its format allows; CSV comes in one piece.
+
+    Parameters
+    ----------
+    path : path
+        CSV, CSV.gz or parquet, whichever the content is.
+    wanted : set of str, optional
+        Columns to read of a parquet file, of those that are there; all by default.
+
+    Raises
+    ------
+    DemandError
+        Neither CSV nor parquet, damaged, or beyond the limits of rows, columns and size.
+    """
+    with open_bytes(path) as stream:
+        is_parquet = stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
+    if is_parquet:
+        yield from _parquet(path, wanted)
+        return
     try:
-        return _csv(content)
+        yield _csv(path, read_bytes(path))
     except pa.ArrowInvalid as error:
         raise DemandError(str(path), f"is neither CSV nor parquet: {error}; export it as UTF-8 CSV") from None
 
 
-def _parquet(path: Path | str, content: bytes) -> Table:
+def _parquet(path: Path | str, wanted: set[str] | None) -> Iterator[Table]:
     try:
-        table = pa_parquet.read_table(io.BytesIO(content))
+        with open_bytes(path) as stream:
+            # gzip around parquet is unpacked within the limits; a plain file is read piece by piece
+            source = (
+                stream if hasattr(stream, "fileno") and not hasattr(stream, "fileobj") else io.BytesIO(read_bytes(path))
+            )
+            file = pa_parquet.ParquetFile(source)
+            names = _sound_parquet(path, file)
+            chosen = [raw for name, raw in names.items() if wanted is None or name in wanted]
+            row = 2
+            if file.metadata.num_rows == 0 or not chosen:
+                empty = file.schema_arrow.empty_table()
+                yield Table({name: empty.column(raw).combine_chunks() for name, raw in names.items()}, _rows(2, 0), ())
+                return
+            for batch in file.iter_batches(BATCH_ROWS, columns=chosen):
+                columns = {name: batch.column(raw) for name, raw in names.items() if raw in chosen}
+                yield Table(columns, _rows(row, batch.num_rows), ())
+                row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise DemandError(str(path), f"is a damaged parquet file: {error}; write it again") from None
-    columns = {name.strip(): table.column(name).combine_chunks() for name in dict.fromkeys(table.column_names)}
-    return Table(columns, np.arange(2, table.num_rows + 2), ())
 
 
-def _csv(content: bytes) -> Table:
+def _sound_parquet(path: Path | str, file: pa_parquet.ParquetFile) -> dict[str, str]:
+    """The columns, by trimmed name; refused where the file is beyond the limits or its columns are nested."""
+    about, schema = file.metadata, file.schema_arrow
+    unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+    faults = []
+    for what, value, most in (
+        ("rows", about.num_rows, MAX_ROWS),
+        ("columns", len(schema.names), MAX_COLUMNS),
+        ("bytes unpacked", unpacked, MAX_BYTES),
+    ):
+        if not 0 <= value <= most:
+            faults.append(f"has {value:,} {what}, more than {most:,}; split it or check what it is")
+    faults += [
+        f"column {field.name[:40]!r} holds {str(field.type)[:40]}, no plain values; flatten it"
+        for field in schema
+        if pa.types.is_nested(field.type)
+    ]
+    if faults:
+        raise DemandError(str(path), capped(faults))
+    return {name.strip(): name for name in dict.fromkeys(schema.names)}
+
+
+def _rows(first: int, n: int) -> NDArray[np.int64]:
+    return np.arange(first, first + n, dtype=np.int64)
+
+
+def _csv(path: Path | str, content: bytes) -> Table:
     content = content.removeprefix(b"\xef\xbb\xbf")
     header = content.split(b"\n", 1)[0].decode("utf-8", "replace")
     delimiter = max(",;\t", key=header.count)
     names = [name.strip().strip('"') for name in header.strip("\r").split(delimiter)]
+    if len(names) > MAX_COLUMNS:
+        raise DemandError(str(path), f"row 1: has {len(names)} columns, more than {MAX_COLUMNS}; check what it is")
     faults: list[str] = []
     skipped: list[int] = []
 
@@ -80,6 +151,8 @@ def _csv(content: bytes) -> Table:
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )
+    if table.num_rows > MAX_ROWS:
+        raise DemandError(str(path), f"has {table.num_rows:,} rows, more than {MAX_ROWS:,}; split it")
     row = np.setdiff1d(np.arange(2, table.num_rows + len(skipped) + 2), np.asarray(skipped, dtype=np.int64))
     if b"\n\n" in content or b"\r\n\r\n" in content:  # empty lines come as rows of empty texts
         filled = np.zeros(table.num_rows, dtype=bool)
@@ -94,12 +167,13 @@ def texts(column: pa.Array) -> pd.Categorical:
     """A column as trimmed text categories (few distinct values: names, times); nulls become the empty text."""
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         column = pc.local_timestamp(column)  # the clock on the wall there
-    if not pa.types.is_string(column.type):
-        column = pc.cast(column, pa.string())
-    encoded = pc.fill_null(column, "").dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    raw = pd.Index(encoded.dictionary.to_pylist(), dtype=object).str.strip()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    encoded = column.dictionary_encode(null_encoding="encode")
+    words = pc.fill_null(pc.cast(encoded.dictionary, pa.string()), "")
+    raw = pd.Index([from_cell(word.strip()) for word in words.to_pylist()], dtype=object)
     codes, unique = pd.factorize(raw)
     return pd.Categorical.from_codes(
         codes[encoded.indices.to_numpy(zero_copy_only=False)], pd.Index(unique, dtype=object)

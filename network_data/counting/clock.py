@@ -1,87 +1,222 @@
-"""Local clock times of counts: ISO 8601 text to day and second after midnight, with the two odd days of the year."""
+"""Local clock times of counts: text to day and second after midnight, with the two odd days of the year."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from network_data.tables import name_rows
+from network_data.counting.options import CountLayout
 
 DAY_S = 86_400
 HOUR_S = 3_600
+EPOCH = datetime(1970, 1, 1)
+NO_DAY = np.iinfo(np.int64).min
+"""Stands for the day of counts without a date."""
+ISO = "ISO 8601 such as 2024-05-14T07:05:00"
 
 
 @dataclass(frozen=True, eq=False)
 class LocalTimes:
-    """Times per row; `keep` is False in the repeated hour of a clock change."""
+    """Distinct intervals of a file on the local clock.
 
-    day: NDArray[np.datetime64]
+    `day_s` counts from 1970 (`NO_DAY` without a date); `keep` is False in the hour that a clock change repeats.
+    `faults` name the interval by its number.
+    """
+
+    day_s: NDArray[np.int64]
     begin_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
     keep: NDArray[np.bool_]
-    faults: list[str]
+    faults: list[tuple[int, str]]
     notes: list[str]
 
 
-@dataclass(frozen=True, eq=False)
-class _Parsed:
-    """Distinct times of a column: seconds of the wall clock since 1970, offset from UTC (NaN if none)."""
+class TimeTexts:
+    """Reads times as a layout says: their format, and the clock they are on."""
 
-    wall_s: NDArray[np.float64]
-    offset_s: NDArray[np.float64]
-    faults: list[str]
+    def __init__(self, layout: CountLayout) -> None:
+        self.format = layout.time_format
+        self.zone = ZoneInfo(layout.time_zone) if layout.time_zone else None
+        self.utc = layout.times_in == "utc"
+
+    def time(self, text: str) -> tuple[float, float]:
+        """Second of the wall clock since 1970, and the offset from UTC in seconds (NaN where unknown).
+
+        Raises
+        ------
+        ValueError
+            The text is no date and time of the format; a bare date would silently be midnight.
+        """
+        if not text.isascii() or (self.format is None and len(text) <= 10):
+            raise ValueError(text)
+        time = self._read(text)
+        if self.utc and time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+        if self.zone is not None and time.tzinfo is not None:
+            time = time.astimezone(self.zone)
+        offset = time.utcoffset()
+        wall_s = (time.replace(tzinfo=None) - EPOCH).total_seconds()
+        return wall_s, offset.total_seconds() if offset is not None else np.nan
+
+    def day_s(self, text: str) -> float:
+        """Midnight of a date (a time after it does no harm), in seconds since 1970.
+
+        Raises
+        ------
+        ValueError
+            The text is no date of the format.
+        """
+        if not text.isascii():
+            raise ValueError(text)
+        time = self._read(text)
+        return (datetime(time.year, time.month, time.day) - EPOCH).total_seconds()
+
+    def _read(self, text: str) -> datetime:
+        """By the format; times that the file holds as times come as ISO 8601 whatever the format."""
+        if self.format is not None:
+            try:
+                return datetime.strptime(text, self.format)
+            except ValueError:
+                pass
+        return datetime.fromisoformat(text)
+
+    @property
+    def example(self) -> str:
+        """What a time should look like, for errors."""
+        return f"the format {self.format}" if self.format else ISO
 
 
-def _parse(column: pd.Categorical, row: NDArray[np.int64], name: str) -> _Parsed:
-    texts = column.categories
+def local_times(begin: Sequence[str], end: Sequence[str] | None, layout: CountLayout) -> LocalTimes:
+    """Intervals from their begins and ends (or their length) as texts.
+
+    Times with an offset go on the clock of the layout's zone, or stay as written without one; offsets tell the true
+    length of intervals across a clock change. The hour that comes twice in autumn is dropped, the one missing in spring
+    noted: neither can be compared with another day.
+    """
+    reader = TimeTexts(layout)
+    faults: list[tuple[int, str]] = []
+    first_s, offset_s = _parsed(begin, "begin", reader, faults)
+    if end is None:
+        length_s = np.full(len(first_s), layout.interval_s or np.nan)
+        if layout.interval_s is None:
+            length_s[:] = spacing_s(first_s)
+    else:
+        last_s, last_offset_s = _parsed(end, "end", reader, faults)
+        length_s = _lengths(first_s, offset_s, last_s, last_offset_s)
+    for bad, what in ((length_s <= 0, "ends at or before it begins"), (length_s > DAY_S, "lasts longer than a day")):
+        faults += [(int(i), f"{what}; correct begin and end") for i in np.flatnonzero(bad)]
+    day_s = np.floor(first_s / DAY_S) * DAY_S
+    begin_s = first_s - day_s
+    whole = np.where(np.isnan(day_s), 0, day_s).astype(np.int64)
+    keep, notes = _changes(whole, begin_s, offset_s)
+    if len(offset_s) and (offset_s == 0).all() and layout.time_zone is None:
+        notes.append(
+            "all times are UTC: taken as the local clock; set [counts] time_zone, or write them with the local offset"
+        )
+    return LocalTimes(whole, begin_s, begin_s + length_s, keep, faults, notes)
+
+
+def clock_times(
+    begin_s: NDArray[np.float64], end_s: NDArray[np.float64] | None, dates: Sequence[str] | None, layout: CountLayout
+) -> LocalTimes:
+    """Intervals from seconds after midnight, of one day without a date or of the days of `dates`."""
+    faults: list[tuple[int, str]] = []
+    if end_s is None:
+        end_s = begin_s + (layout.interval_s or spacing_s(begin_s))
+    bad = ~((begin_s >= 0) & (begin_s < DAY_S) & (begin_s < end_s) & (end_s <= 2 * DAY_S))
+    faults += [
+        (
+            int(i),
+            f"the interval is {begin_s[i]:g} to {end_s[i]:g} s; needs 0 <= begin_s < end_s, begin_s within the day",
+        )
+        for i in np.flatnonzero(bad)
+    ]
+    day_s = np.full(len(begin_s), NO_DAY)
+    if dates is not None:
+        reader, known = TimeTexts(layout), dict[str, int]()
+        for i, text in enumerate(dates):
+            if text not in known:
+                try:
+                    known[text] = int(reader.day_s(text))
+                except ValueError:
+                    known[text] = NO_DAY
+            if known[text] == NO_DAY:
+                faults.append((i, f"date is {text[:40]!r}; needs {reader.example}"))
+            day_s[i] = known[text]
+    return LocalTimes(day_s, begin_s, end_s, np.ones(len(begin_s), dtype=bool), faults, [])
+
+
+def spacing_s(begin_s: NDArray[np.float64]) -> float:
+    """Most frequent distance between different begins, the length of intervals without an end. [s]"""
+    steps = np.diff(np.unique(begin_s[np.isfinite(begin_s)]))
+    values, n = np.unique(steps[steps > 0], return_counts=True)
+    return float(values[np.argmax(n)]) if len(n) else float(HOUR_S)
+
+
+def change_days(zone: str, first: date, last: date) -> dict[date, float]:
+    """Days between two dates on which the clocks of a zone change, and by how much. [s, > 0: forward]"""
+    info, out, day = ZoneInfo(zone), {}, first
+    while day <= last:
+        here = datetime(day.year, day.month, day.day, tzinfo=info).utcoffset() or timedelta()
+        day += timedelta(days=1)
+        then = datetime(day.year, day.month, day.day, tzinfo=info).utcoffset() or timedelta()
+        if here != then:
+            out[day - timedelta(days=1)] = (then - here).total_seconds()
+    return out
+
+
+def change_at_s(zone: str, day: date) -> float:
+    """Second after midnight, on the clock before it, at which the clocks change that day."""
+    info = ZoneInfo(zone)
+    before = datetime(day.year, day.month, day.day, tzinfo=info).utcoffset()
+    for quarter in range(97):
+        now = datetime(day.year, day.month, day.day, tzinfo=info).astimezone(UTC) + timedelta(minutes=15 * quarter)
+        if now.astimezone(info).utcoffset() != before:
+            return quarter * 900.0
+    return float(DAY_S)
+
+
+def clock(second: float) -> str:
+    """`07:05` from seconds after midnight."""
+    return f"{int(second) // HOUR_S:02d}:{int(second) % HOUR_S // 60:02d}"
+
+
+def _parsed(
+    texts: Sequence[str], name: str, reader: TimeTexts, faults: list[tuple[int, str]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Wall clock and offset of each text; the same text is read once."""
+    known: dict[str, tuple[float, float]] = {}
     wall_s, offset_s = np.full(len(texts), np.nan), np.full(len(texts), np.nan)
     for i, text in enumerate(texts):
-        try:
-            # the length asks for a time of day: a bare date would silently be midnight
-            time = datetime.fromisoformat(text) if text.isascii() and len(text) > 10 else None
-        except ValueError:
-            time = None
-        if time is not None:
-            wall_s[i] = (time.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
-            offset = time.utcoffset()
-            offset_s[i] = offset.total_seconds() if offset is not None else np.nan
-    codes = np.asarray(column.codes)
-    bad = np.flatnonzero(np.isnan(wall_s)[codes])
-    faults = [
-        f"row {row[i]}: {name} is {texts[codes[i]][:40]!r}; needs ISO 8601 such as 2024-05-14T07:05:00" for i in bad
-    ]
-    return _Parsed(wall_s[codes], offset_s[codes], faults)
+        if text not in known:
+            try:
+                known[text] = reader.time(text)
+            except (ValueError, OverflowError):
+                known[text] = (np.nan, np.nan)
+        wall_s[i], offset_s[i] = known[text]
+        if np.isnan(wall_s[i]):
+            faults.append((i, f"{name} is {text[:40]!r}; needs {reader.example}"))
+    return wall_s, offset_s
 
 
-def local_times(begin: pd.Categorical, end: pd.Categorical, row: NDArray[np.int64]) -> LocalTimes:
-    """Times on the local clock as written; offsets from UTC tell the true length of intervals across a clock change.
-
-    The hour that comes twice in autumn is dropped, the one missing in spring noted: neither can be compared with
-    another day.
-    """
-    first, last = _parse(begin, row, "begin"), _parse(end, row, "end")
-    length_s = last.wall_s - first.wall_s
-    both = ~np.isnan(first.offset_s) & ~np.isnan(last.offset_s)
-    length_s = np.where(both, length_s - (last.offset_s - first.offset_s), length_s)
+def _lengths(
+    first_s: NDArray[np.float64],
+    first_offset_s: NDArray[np.float64],
+    last_s: NDArray[np.float64],
+    last_offset_s: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """True lengths: by the offsets where there are some, else an hour too much or too little is a clock change."""
+    length_s = last_s - first_s
+    both = ~np.isnan(first_offset_s) & ~np.isnan(last_offset_s)
+    length_s = np.where(both, length_s - (last_offset_s - first_offset_s), length_s)
     usual_s = _usual(length_s)
     across = ~both & np.isin(length_s - usual_s, (HOUR_S, -HOUR_S))
-    length_s = np.where(across, usual_s, length_s)
-    faults = [*first.faults, *last.faults]
-    for bad, what in ((length_s <= 0, "ends at or before it begins"), (length_s > DAY_S, "lasts longer than a day")):
-        faults += [f"row {row[i]}: {what}; correct begin and end" for i in np.flatnonzero(bad)]
-    day_s = np.floor(first.wall_s / DAY_S) * DAY_S
-    begin_s = first.wall_s - day_s
-    whole = np.where(np.isnan(day_s), 0, day_s).astype(np.int64)
-    keep, notes = _changes(whole, begin_s, first.offset_s, row)
-    if len(row) and (first.offset_s == 0).all():
-        notes.append(
-            "all times are UTC: taken as the local clock; write them with the local offset where that is wrong"
-        )
-    return LocalTimes(whole.astype("datetime64[s]"), begin_s, begin_s + length_s, keep, faults, notes)
+    return np.where(across, usual_s, length_s)
 
 
 def _usual(length_s: NDArray[np.float64]) -> float:
@@ -90,12 +225,14 @@ def _usual(length_s: NDArray[np.float64]) -> float:
 
 
 def _changes(
-    day_s: NDArray[np.int64], begin_s: NDArray[np.float64], offset_s: NDArray[np.float64], row: NDArray[np.int64]
+    day_s: NDArray[np.int64], begin_s: NDArray[np.float64], offset_s: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Find days on which the offset from UTC changes; drop the hour that came twice."""
     keep = np.ones(len(day_s), dtype=bool)
     notes: list[str] = []
     known = ~np.isnan(offset_s)
+    if len(np.unique(offset_s[known])) < 2:
+        return keep, notes
     for one in np.unique(day_s[known]):
         today = known & (day_s == one)
         offsets = np.unique(offset_s[today])
@@ -108,37 +245,8 @@ def _changes(
             keep &= ~again
             if again.any():
                 notes.append(
-                    f"{label}: clocks go back; the hour that comes twice is dropped, rows {name_rows(row[again])}"
+                    f"{label}: clocks go back; the hour from {clock(begin_s[again].min())} comes twice and is dropped"
                 )
         else:
-            hole_s = begin_s[winter].max()
-            notes.append(f"{label}: clocks go forward; there is an hour missing after {_clock(hole_s)}")
+            notes.append(f"{label}: clocks go forward; there is an hour missing after {clock(begin_s[winter].max())}")
     return keep, notes
-
-
-def repeated_hours(frame: pd.DataFrame) -> tuple[NDArray[np.bool_], list[str]]:
-    """Rows of an hour that comes twice although no offset from UTC says so.
-
-    A clock change shows as one clock hour of a day in which at least half of that day's detectors have every interval
-    twice while no other hour of the day has any.
-    """
-    rows = np.zeros(len(frame), dtype=bool)
-    double = frame.duplicated(["detector", "day", "begin_s"], keep=False).to_numpy()
-    notes: list[str] = []
-    day, hour = frame["day"].to_numpy(), (frame["begin_s"] // HOUR_S).to_numpy()
-    for one in np.unique(day[double & ~np.isnat(day)]):
-        today = day == one
-        hours = np.unique(hour[today & double])
-        detectors = frame["detector"].cat.codes.to_numpy()
-        share = len(np.unique(detectors[today & double])) / max(len(np.unique(detectors[today])), 1)
-        if len(hours) == 1 and share >= 0.5 and double[today & (hour == hours[0])].mean() >= 0.5:
-            rows |= today & (hour == hours[0])
-            label = np.datetime64(one, "D")
-            notes.append(
-                f"{label}: the hour from {_clock(hours[0] * HOUR_S)} comes twice (clocks go back); it is dropped"
-            )
-    return rows, notes
-
-
-def _clock(second: float) -> str:
-    return f"{int(second) // HOUR_S:02d}:{int(second) % HOUR_S // 60:02d}"

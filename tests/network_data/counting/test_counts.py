@@ -71,7 +71,7 @@ def test_impossible_numbers_are_kept_for_the_check_and_named(tmp_path):
     notes = "\n".join(table.notes)
     assert "nan or inf in rows 3, 6" in notes
     assert "negative in rows 4" in notes
-    assert "more than one vehicle a second in rows 5" in notes
+    assert "more than one vehicle a second and lane in rows 5" in notes
 
 
 def test_unreadable_rows_are_all_named(tmp_path):
@@ -94,7 +94,7 @@ def test_long_lists_of_faults_are_cut(tmp_path):
 def test_rows_of_unknown_detectors_are_said(tmp_path):
     """They are not used and not hidden; if nothing is left, that is an error."""
     table = read_counts(write(tmp_path, "a,0,300,5", "zz,0,300,5"), LOOPS)
-    assert table.notes[0] == "2 rows read, 1 used, 1 not used"
+    assert table.notes[0] == "2 rows read, 1 used, 1 not used (1 of unknown detectors)"
     assert any("1 rows of 1 unknown detectors" in note for note in table.notes)
     assert any("1 detectors have no counts: 'b'" in note for note in table.notes)
     with pytest.raises(DemandError, match="names must be equal"):
