@@ -97,7 +97,7 @@ def optimize_job(request: OptimizeRequest) -> int:
 
 def _read(request: OptimizeRequest) -> _Inputs:
     network = load_network(request.network)
-    field = load_field_plan(request.plans, network)
+    field = load_field_plan(request.plans, network, at_s=request.source.begin_s or 0.0)
     settings = load_settings(request.settings) if request.settings is not None else Settings()
     effort = effort_of(request, settings)
     settings = settings.model_copy(update={"search": settings.search.model_copy(update={"workers": effort.workers})})

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from its.console import format_table
-from its.recognize import load_field_plan, some
+from its.recognize import load_day, load_field_plan, some
 from its.report.names import clock
 from network_data.errors import PlanError
 from network_data.network import RoadNetwork
@@ -47,11 +47,16 @@ class Schedule(_Part):
 def load_schedule(path: Path, network: RoadNetwork) -> tuple[Schedule, DayPlan]:
     """Read a schedule with the plans it names; their paths start from the schedule's own folder.
 
+    A file that holds the plans of a day itself (SUMO with WAUT, SALT) is a schedule too.
+
     Raises
     ------
     PlanError
         All faults of the file together: unknown keys, times out of order, plans that cannot be used.
     """
+    day = load_day(path, network)
+    if day is not None:
+        return Schedule.model_construct(method="shortway", plans=()), day
     schedule = _read(path)
     faults, plans = [], []
     for n, entry in enumerate(schedule.plans):

@@ -107,7 +107,7 @@ def _control(request: SimulateRequest, network: RoadNetwork, settings: Settings)
     if request.schedule is not None:
         schedule, day = load_schedule(request.schedule, network)
         return _Control(plan=day.plan_at(request.source.begin_s or 0.0), day=day, method=schedule.method)
-    plan = load_field_plan(request.plans, network)
+    plan = load_field_plan(request.plans, network, at_s=request.source.begin_s or 0.0)
     if request.controllers == "fixed":
         return _Control(plan=plan)
     made = load_actuated(request.network, request.plans, network, plan, settings, str(request.settings))
