@@ -153,7 +153,9 @@ def clearance_matrix(
         )
     table = ProgramTable(field, least=True)
     foes = foes_of(conflict_pairs(controller, field))
-    direct = shown_clearances(table, foes, direct=True, min_yellow_s=min_yellow_s, min_green_s=min_green_s)
+    # what counts as a stage in the field does not depend on how long greens are to be from now on
+    stage_s = min(min_green_s, MIN_GREEN_S)
+    direct = shown_clearances(table, foes, direct=True, min_yellow_s=min_yellow_s, min_green_s=stage_s)
     heads = controller.heads[: table.n_heads]
     computed = {} if source == "keep" or network is None else _computed(network, heads, source, min_yellow_s)
     yellow_s = np.array([_yellow_s(table, head, min_yellow_s, computed) for head in heads])

@@ -6,11 +6,11 @@ import math
 from collections import Counter
 
 from network_data.controllers import SignalHead
-from network_data.network import Link, Movement, RoadNetwork
+from network_data.directions import compass, outward_rad
+from network_data.network import Movement, RoadNetwork
 
-LOOK_BACK_M = 25.0
-"""The bearing of an approach is that of its last metres. [m]"""
-COMPASS = ("E", "NE", "N", "NW", "W", "SW", "S", "SE")
+__all__ = ["Names", "clock", "compass", "outward_rad", "short"]
+
 TURNS = {"s": "through", "l": "left", "L": "slight left", "r": "right", "R": "slight right", "t": "U-turn"}
 TURN_ORDER = {"t": 0, "l": 1, "L": 2, "s": 3, "R": 4, "r": 5}
 MAX_ID = 22
@@ -28,27 +28,6 @@ def clock(time_s: float | None) -> str:
 def short(text: str, most: int = MAX_ID) -> str:
     """A long id with its middle left out."""
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
-
-
-def outward_rad(link: Link, *, inbound: bool) -> float:
-    """Angle under which a link is seen from its junction: counter-clockwise from east. [rad]"""
-    shape = link.shape if inbound else link.shape[::-1]  # ends at the junction
-    if len(shape) < 2:
-        return 0.0
-    x, y = shape[-1]
-    far, seen = shape[-2], 0.0
-    for point, previous in zip(shape[-2::-1], shape[::-1], strict=False):
-        far, seen = point, seen + math.dist(point, previous)
-        if seen >= LOOK_BACK_M:
-            over = (seen - LOOK_BACK_M) / max(math.dist(point, previous), 1e-9)
-            far = (point[0] + over * (previous[0] - point[0]), point[1] + over * (previous[1] - point[1]))
-            break
-    return math.atan2(far[1] - y, far[0] - x)
-
-
-def compass(angle_rad: float) -> str:
-    """One of eight directions."""
-    return COMPASS[round(angle_rad / (math.pi / 4)) % 8]
 
 
 class Names:
