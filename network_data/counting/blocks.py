@@ -218,7 +218,7 @@ def _repeated_hours(
         twice = row[again][today]
         found += [
             RowFinding(
-                code="clock",
+                code="clock_change",
                 detector=int(i),
                 day=int(day),
                 begin_s=begin_s,

@@ -116,7 +116,7 @@ class QualityLimits(_Section):
     step_certainty: float = Field(6.0, gt=0, description="in standard errors")
     step_days: int = Field(3, ge=2, description="least days on either side")
     drift: float = Field(0.15, gt=0, lt=1, description="change over all days")
-    drift_certainty: float = Field(5.0, gt=0, description="in standard errors")
+    drift_certainty: float = Field(4.2, gt=0, description="in standard errors")
     drift_days: int = Field(8, ge=5)
     swap_gain: float = Field(0.5, gt=0, lt=1, description="misfit of two loops when swapped, as a share of as read")
     swap_least_veh: float = Field(100.0, gt=0, description="usual vehicles a day by which the two must differ")

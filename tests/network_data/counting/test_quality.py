@@ -129,7 +129,7 @@ def test_faults_of_the_bundled_example():
     loops = read_detectors(folder / "detectors.csv", network)
     _, verdicts = prepare_days(select_days(read_counts(folder / "counts.parquet", loops), "weekday"), loops, network)
     truth = pd.read_csv(folder / "faults.csv")
-    names = {"gap": "missing", "chatter": "impossible"}
+    names = {"gap": "missing", "chatter": "pulse"}
     expected = {(d, names.get(k, k)) for d, k in zip(truth["detector"], truth["kind"], strict=True) if k != "swapped"}
     found = {(v.detector, v.code) for v in verdicts}
     assert found <= expected
