@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from its.measures_json import area_json
-from its.recognize import first_bytes
 from network_data.actuation import ActuatedController
 from network_data.actuation_build import Actuation, from_rings
 from network_data.clearance import clearance_matrix
 from network_data.errors import PlanError, SettingsError
+from network_data.formats.kinds import SUMO_ADDITIONAL, SUMO_NET, kind_of
 from network_data.formats.sumo_actuated import read_sumo_actuated
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
@@ -51,7 +51,7 @@ def load_actuated(
     made: dict[str, ActuatedController] = {}
     left_out: dict[str, str] = {}
     for path in (network_path, *([plans] if plans is not None else [])):
-        if first_bytes(path).startswith(b"<"):
+        if kind_of(path) in (SUMO_NET, SUMO_ADDITIONAL):
             read = read_sumo_actuated(path, network)
             made |= read.controllers
             left_out |= read.left_out
