@@ -123,9 +123,13 @@ class Neighbourhood:
 
     @cached_property
     def _groups(self) -> dict[int, list[int]]:
+        return {i: group for group in self.groups() for i in group}
+
+    def groups(self) -> list[list[int]]:
+        """The groups of controllers with a common cycle, as the settings name them."""
         index = {model.controller.id: i for i, model in enumerate(self.models)}
-        groups = [[index[c] for c in group if c in index] for group in self.settings.limits.common_cycle]
-        return {i: group for group in groups for i in group}
+        named = self.settings.limits.common_cycle
+        return [[index[c] for c in group if c in index] for group in named]
 
     def groups_hold(self, candidate: Candidate) -> bool:
         """Whether every group of the settings runs one cycle, or half of it."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from network_data.errors import InfeasibleError
 from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
 from optimizer.candidate import Candidate, Setting, plan_of
 from optimizer.models import ControllerModel
 from optimizer.moves import Neighbourhood
+from optimizer.start import legal_start
 from sim._tables import PlanArrays
 from sim.compile import ControllerArrays, compile_controller, join_controllers
 from sim.simulate import Simulator, Totals
@@ -126,10 +126,7 @@ class Search:
 
     def start(self) -> None:
         """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives."""
-        self.best = tuple(
-            feasible_start(model, setting, self.settings)
-            for model, setting in zip(self.neighbourhood.models, self.neighbourhood.field, strict=True)
-        )
+        self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
         n = self.evaluator.simulator.n_realizations
         self.best_values = self.evaluator.values([self.best], range(n))[0]
 
@@ -156,34 +153,6 @@ class Search:
         self.best, self.best_values = candidates[winner], winner_values
         self.trace.append((self.iterations, name, self.objective))
         return True
-
-
-def feasible_start(model: ControllerModel, setting: Setting, settings: Settings) -> Setting:
-    """The field's setting, or the nearest cycle with closed-form splits where that breaks a rule.
-
-    Raises
-    ------
-    InfeasibleError
-        No durations in any allowed cycle keep the rules; names those that the field's durations break.
-    """
-    if setting.skeleton < 0 or model.skeletons[setting.skeleton].allows(setting.durations_s):
-        return setting
-    limits, change, before_s = settings.limits, settings.change, model.field.cycle_s
-    most_s = 0.0 if "cycle" in change.freeze else change.max_cycle_change_s
-    cycles = [
-        cycle
-        for cycle in range(int(limits.cycle_min_s), int(limits.cycle_max_s) + 1)
-        if most_s is None or abs(cycle - before_s) <= max(most_s, 0.5)
-    ]
-    for cycle in sorted(cycles, key=lambda c: (abs(c - setting.cycle_s), c)):
-        found = model.splits(setting.skeleton, cycle)
-        if found is not None and model.skeletons[setting.skeleton].allows(found[0]):
-            return Setting(setting.skeleton, found[0], setting.offset_s % cycle)
-    broken = "; ".join(model.skeletons[setting.skeleton].broken(setting.durations_s)[:5])
-    raise InfeasibleError(
-        f"controller {model.controller.id!r}: no durations in cycles of {limits.cycle_min_s:g} to "
-        f"{limits.cycle_max_s:g} s keep every rule; the field's break: {broken}. Loosen [limits] or fix the signal"
-    )
 
 
 def quotas(n_controllers: int) -> dict[str, int]:

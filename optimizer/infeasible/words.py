@@ -97,7 +97,8 @@ class Speaker:
         if one.rule.rule in ("cycle", "cycle-change"):
             text = _bounds(one)
             bare = one.rule.what == "fixed" or "frozen" in one.rule.what
-            text = text.removeprefix("at most ").removeprefix("at least ") if bare else text
+            if "frozen" in one.rule.what:
+                text = f"{self._programs[one.signal].book.field.cycle_s:g} s"
             return f"cycle {text}" if bare else f"a cycle of {text}"
         return self.demand(one)
 

@@ -9,7 +9,9 @@ from network_data.errors import InfeasibleError
 from network_data.rules import check_plan
 from network_data.settings import Objective, Settings, settings_from
 from optimizer.candidate import Candidate, field_setting, timing_plan, with_offset
-from optimizer.search import RUNGS, Search, climb, feasible_start
+from optimizer.infeasible import ConflictError
+from optimizer.search import RUNGS, Search, climb
+from optimizer.start import legal_start
 from tests.builders import field_plan
 from tests.optimizer.scenes import Scene, arterial, scene
 
@@ -134,19 +136,18 @@ def test_everything_frozen_leaves_the_field_plan() -> None:
 def test_the_field_is_the_start_where_it_keeps_the_rules() -> None:
     """Nothing is mended that is not broken."""
     at = scene(*arterial())
-    for model, setting in zip(at.neighbourhood.models, at.neighbourhood.field, strict=True):
-        assert feasible_start(model, setting, at.settings) is setting
+    start = legal_start(at.network, at.neighbourhood)
+    assert all(a is b for a, b in zip(start, at.neighbourhood.field, strict=True))
 
 
 def test_a_field_that_breaks_a_limit_is_mended_in_its_own_cycle() -> None:
     """A least green of 25 s asks for other splits; the cycle of 60 s has room and stays."""
     rows = ((34, "Gr"), (3, "yr"), (20, "rG"), (3, "ry"))
     at = scene(*arterial(rows), settings_from({"limits": {"min_green_s": 25.0}}, "test"))
-    for model, setting in zip(at.neighbourhood.models, at.neighbourhood.field, strict=True):
-        start = feasible_start(model, setting, at.settings)
-        assert start.cycle_s == 60
-        assert start.durations_s.tolist()[0] >= 25
-        assert start.durations_s.tolist()[2] >= 25
+    for setting in legal_start(at.network, at.neighbourhood):
+        assert setting.cycle_s == 60
+        assert setting.durations_s.tolist()[0] >= 25
+        assert setting.durations_s.tolist()[2] >= 25
 
 
 @pytest.mark.parametrize(
@@ -156,27 +157,27 @@ def test_a_field_that_needs_a_longer_cycle_gets_it_within_what_may_change(change
     """Two greens of at least 31 s and 2 × 3 s of yellow need 68 s; 7 s more than the field's 60 are not enough."""
     settings = settings_from({"limits": {"min_green_s": 31.0}, "change": change}, "test")
     at = scene(*arterial(), settings)
-    start = [(m, s, settings) for m, s in zip(at.neighbourhood.models, at.neighbourhood.field, strict=True)]
     if cycle_s is None:
-        with pytest.raises(InfeasibleError):
-            feasible_start(*start[0])
+        with pytest.raises(ConflictError, match="a cycle of at most 67 s is impossible at node p") as caught:
+            legal_start(at.network, at.neighbourhood)
+        assert [conflict.controllers for conflict in caught.value.conflicts] == [("p",), ("q",)]
     else:
-        assert [feasible_start(*row).cycle_s for row in start] == [cycle_s, cycle_s]
+        assert [setting.cycle_s for setting in legal_start(at.network, at.neighbourhood)] == [cycle_s, cycle_s]
 
 
 def test_a_field_that_needs_a_longer_cycle_does_not_get_it_when_frozen() -> None:
     """The frozen cycle of 60 s has no room for two greens of 31 s."""
     settings = settings_from({"limits": {"min_green_s": 31.0}, "change": {"freeze": ("cycle",)}}, "test")
     at = scene(*arterial(), settings)
-    with pytest.raises(InfeasibleError):
-        feasible_start(at.neighbourhood.models[0], at.neighbourhood.field[0], settings)
+    with pytest.raises(ConflictError, match="cycle 60 s is impossible at node p: the minimum greens of .* need 64 s"):
+        legal_start(at.network, at.neighbourhood)
 
 
 def test_limits_that_leave_no_room_are_told() -> None:
     """A least green of 60 s and cycles up to 100 s cannot be: the error names controller, limits and rule."""
     settings = settings_from({"limits": {"min_green_s": 60.0, "cycle_max_s": 100.0}}, "test")
     at = scene(*arterial(), settings)
-    with pytest.raises(InfeasibleError, match=r"'p': no durations in cycles of 40 to 100 s .*minimum-green"):
+    with pytest.raises(InfeasibleError, match="at most 100 s is impossible at node p: the minimum greens .* need"):
         climbed(at, iterations=1)
 
 

@@ -1,0 +1,137 @@
+"""Where the search begins: the field's plan, mended as little as possible where the settings ask for more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.network import RoadNetwork
+from optimizer.candidate import Candidate, Setting
+from optimizer.infeasible import Conflict, ConflictError, SignalProgram, conflict_of, mended
+from optimizer.infeasible.rules import Fixed, Requirement, requirements
+from optimizer.models import merged
+from optimizer.moves import Neighbourhood, loads
+
+
+def legal_start(network: RoadNetwork, hood: Neighbourhood) -> Candidate:
+    """The field's plan in whole seconds where it keeps every rule, else the nearest one that does.
+
+    A signal that has to be mended takes the allowed cycle nearest to its own with closed-form splits; where these do
+    not come right, the durations with the fewest seconds moved.
+
+    Raises
+    ------
+    ConflictError
+        No plan keeps the rules: the smallest set of rules that conflict, at every signal or group where some do.
+    """
+    out = list(hood.field)
+    conflicts: list[Conflict] = []
+    grouped = {at for group in hood.groups() for at in group}
+    for at in range(len(hood.models)):
+        if at not in grouped:
+            found = _alone(network, hood, at)
+            if isinstance(found, Conflict):
+                conflicts.append(found)
+            else:
+                out[at] = found
+    for group in hood.groups():
+        together = _together(network, hood, group)
+        if isinstance(together, Conflict):
+            conflicts.append(together)
+        else:
+            for at, setting in zip(group, together, strict=True):
+                out[at] = setting
+    if conflicts:
+        raise ConflictError(conflicts)
+    return tuple(hood.held(at, setting) for at, setting in enumerate(out))
+
+
+def program_of(hood: Neighbourhood, at: int, skeleton: int = 0) -> SignalProgram:
+    """The states that a signal may be mended in: a skeleton's, or the field's own where it is fixed."""
+    model = hood.models[at]
+    if model.fixed:
+        own = model.book.skeleton("field", *merged(model.field))
+        return SignalProgram(model.book, own, own.start_s)
+    wanted = hood.field[at].durations_s if skeleton == 0 else model.skeletons[skeleton].start_s
+    return SignalProgram(model.book, model.skeletons[skeleton], wanted)
+
+
+def rules_of(hood: Neighbourhood, at: int, program: SignalProgram) -> list[Requirement | Fixed]:
+    """Every rule on the durations of one signal, its number among some left 0."""
+    model, settings = hood.models[at], hood.settings
+    keep_load = settings.rules.v_over_c == "keep" and not model.fixed
+    return requirements(
+        program,
+        0,
+        flows=model.flows if keep_load else None,
+        field_loads=model.field_loads(lambda: loads(model, hood.field[at])) if keep_load else None,
+        freeze_cycle="cycle" in settings.change.freeze and not model.fixed,
+        fixed=model.fixed,
+    )
+
+
+def _keeps(rules: Sequence[Requirement | Fixed], durations_s: NDArray[np.int64]) -> bool:
+    return all(isinstance(rule, Fixed) or rule.holds(durations_s) for rule in rules)
+
+
+def _alone(network: RoadNetwork, hood: Neighbourhood, at: int) -> Setting | Conflict:
+    """One signal's start, or what conflicts there."""
+    setting, model = hood.field[at], hood.models[at]
+    program = program_of(hood, at)
+    rules = rules_of(hood, at, program)
+    if _keeps(rules, program.field_s):
+        return setting
+    if not model.fixed:
+        closed = _closed_form(hood, at, rules)
+        if closed is not None:
+            return closed
+        for skeleton in range(len(model.skeletons)):
+            other = program_of(hood, at, skeleton)
+            found = mended([other], [rules if skeleton == 0 else rules_of(hood, at, other)])
+            if found is not None:
+                return Setting(skeleton, found[0], setting.offset_s % int(found[0].sum()))
+    conflict = conflict_of(network, [program], [rules])
+    # a fixed program keeps its fractions of seconds: what only rounding breaks is no conflict
+    return setting if conflict is None else conflict
+
+
+def _closed_form(hood: Neighbourhood, at: int, rules: Sequence[Requirement | Fixed]) -> Setting | None:
+    """The allowed cycle nearest to the field's whose closed-form splits keep every rule."""
+    setting, model = hood.field[at], hood.models[at]
+    bounds = model.book.limits.cycle
+    cycles = range(int(np.ceil(bounds.low_s)), int(bounds.high_s) + 1)
+    for cycle in sorted(cycles, key=lambda c: (abs(c - setting.cycle_s), c)):
+        found = model.splits(0, cycle) if hood.cycle_allowed(at, cycle) else None
+        if found is not None and _keeps(rules, found[0]):
+            return Setting(0, found[0].copy(), setting.offset_s % cycle)
+    return None
+
+
+def _together(network: RoadNetwork, hood: Neighbourhood, group: Sequence[int]) -> list[Setting] | Conflict:
+    """The starts of signals with a common cycle, or what conflicts among them."""
+    programs = [program_of(hood, at) for at in group]
+    rules = [
+        [_numbered(rule, n) for rule in rules_of(hood, at, program)]
+        for n, (at, program) in enumerate(zip(group, programs, strict=True))
+    ]
+    everyone = [list(range(len(group)))]
+    found = mended(programs, rules, everyone)
+    if found is None:
+        conflict = conflict_of(network, programs, rules, everyone)
+        if conflict is not None:
+            return conflict
+        found = [p.field_s for p in programs]
+    return [
+        hood.field[at]
+        if hood.models[at].fixed
+        else Setting(0, durations, hood.field[at].offset_s % int(durations.sum()))
+        for at, durations in zip(group, found, strict=True)
+    ]
+
+
+def _numbered(rule: Requirement | Fixed, signal: int) -> Requirement | Fixed:
+    if isinstance(rule, Fixed):
+        return Fixed(rule.rule, signal, rule.durations_s)
+    return Requirement(rule.rule, signal, rule.terms, rule.ranges, rule.unit)
