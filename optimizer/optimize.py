@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from network_data.clearance import clearance_matrix
 from network_data.controllers import Controller
 from network_data.demand import DemandScenarios
 from network_data.errors import InfeasibleError
@@ -15,6 +14,7 @@ from network_data.plans import ControllerPlan, TimingPlan
 from network_data.rings import phases_of, starting_at_stage
 from network_data.rules import Finding, check_plan, protected_indices
 from network_data.settings import Settings
+from network_data.signal_limits import plan_matrix
 from network_data.trips import Trips
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.flows import head_flows, mean_flows_vph
@@ -86,6 +86,7 @@ def optimize(
     measured_links: frozenset[str] | None = None,
     saturation: Callable[[Sequence[Trips]], Mapping[tuple[str, int], float]] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Find a better plan.
 
@@ -107,6 +108,8 @@ def optimize(
         and the closed-form splits take it. Default: as network and vehicles give it.
     progress : callable, optional
         Called with (iteration, rung, objective).
+    stop : callable, optional
+        Asked before each iteration; where it says so, the best plan so far is the result.
 
     Raises
     ------
@@ -139,7 +142,14 @@ def optimize(
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
     search = climb(
-        evaluator, neighbourhood, settings, seed=seed, iterations=iterations, deadline=deadline, progress=progress
+        evaluator,
+        neighbourhood,
+        settings,
+        seed=seed,
+        iterations=iterations,
+        deadline=deadline,
+        progress=progress,
+        stop=stop,
     )
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
     if len(models) > STAGES_UP_TO:
@@ -203,8 +213,13 @@ def _ladder(
     """Every rung's plan in its final form; the last one has passed the check."""
     steps, notes = [], []
     findings: list[Finding] = []
+    # what a controller falls back to: the field's program as it is, unless the settings ask for more
+    legal = [
+        _untouched(m) if first.key() == field_setting(m).key() else first
+        for m, first in zip(models, search.first, strict=True)
+    ]
     for rung in search.rungs:
-        candidate, findings, refused = _passing(network, models, rung.candidate, field, settings, demand)
+        candidate, findings, refused = _passing(network, models, rung.candidate, legal, field, settings, demand)
         notes += [f"{rung.name}: {text}" for text in refused]
         plan = finished(network, models, candidate, field, settings)
         steps.append(Step(name=rung.name, plan=plan, objective=rung.objective, iterations=rung.iterations))
@@ -215,6 +230,7 @@ def _passing(
     network: RoadNetwork,
     models: list[ControllerModel],
     candidate: Candidate,
+    legal: list[Setting],
     field: TimingPlan,
     settings: Settings,
     demand: DemandScenarios,
@@ -230,7 +246,7 @@ def _passing(
             mine = [e.text for e in errors if e.controller == model.controller.id]
             if mine:
                 refused.append(f"controller {model.controller.id!r} keeps the field's program: {mine[0]}")
-                candidate = changed(candidate, at, _untouched(model))
+                candidate = changed(candidate, at, legal[at])
     texts = "; ".join(f"{e.controller}: {e.text}" for e in errors[:5])
     raise InfeasibleError(f"the plan in the field itself breaks the rules set: {texts}. Loosen the settings")
 
@@ -243,12 +259,6 @@ def finished(
     for controller_id, program in timing_plan(models, candidate).controllers.items():
         controller = network.controllers[controller_id]
         turned = starting_at_stage(program, controller)
-        matrix = clearance_matrix(
-            controller,
-            field.controllers[controller_id],
-            min_green_s=settings.limits.min_green_s,
-            source=settings.rules.clearance,
-            network=network,
-        )
+        matrix = plan_matrix(network, controller, field.controllers[controller_id], settings)
         out[controller_id] = replace(turned, barrier_groups=phases_of(controller, network, turned, matrix))
     return TimingPlan(controllers=out)

@@ -113,6 +113,7 @@ class Search:
     neighbourhood: Neighbourhood
     settings: Settings
     seed: int
+    first: Candidate = ()
     best: Candidate = ()
     best_values: list[float] = field(default_factory=list)
     rungs: list[Rung] = field(default_factory=list)
@@ -126,7 +127,7 @@ class Search:
 
     def start(self) -> None:
         """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives."""
-        self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
+        self.first = self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
         n = self.evaluator.simulator.n_realizations
         self.best_values = self.evaluator.values([self.best], range(n))[0]
 
@@ -169,9 +170,10 @@ def climb(
     seed: int,
     iterations: int | None = None,
     deadline: float | None = None,
+    stop: Callable[[], bool] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
 ) -> Search:
-    """Climb the ladder until the iterations or the time are used up.
+    """Climb the ladder until the iterations or the time are used up, or `stop` says so: the best so far stands.
 
     Parameters
     ----------
@@ -179,6 +181,8 @@ def climb(
         Batches of candidates to judge.
     deadline : float, optional
         On the clock of time.monotonic(). [s]
+    stop : callable, optional
+        Asked before each iteration.
     progress : callable, optional
         Called with (iteration, rung, objective).
     """
@@ -193,6 +197,8 @@ def climb(
             if iterations is not None and search.iterations >= iterations:
                 break
             if deadline is not None and time.monotonic() >= deadline:
+                break
+            if stop is not None and stop():
                 break
             if not neighbourhood.open_controllers() or not _step(search, rung, search.iterations - before):
                 break
