@@ -36,7 +36,7 @@ class LinkCosts:
     delay_s: FLOAT  # (L, C)
 
 
-def link_costs(profile: Profile, plan: TimingPlan) -> LinkCosts:
+def link_costs(profile: Profile, plan: TimingPlan, *, cycle_s: int | None = None) -> LinkCosts:
     """Tables of all links between two different controllers of a plan.
 
     Controllers that no other signal's platoons reach have no tables. Between two controllers unsignalized junctions may
@@ -47,7 +47,9 @@ def link_costs(profile: Profile, plan: TimingPlan) -> LinkCosts:
     profile : Profile
         Network and flows.
     plan : TimingPlan
-        All controllers in one cycle of whole seconds.
+        All controllers in one cycle of whole seconds, unless `cycle_s` is given.
+    cycle_s : int, optional
+        Only links between two controllers that run this cycle; what others send comes evenly. [s]
 
     Raises
     ------
@@ -56,19 +58,21 @@ def link_costs(profile: Profile, plan: TimingPlan) -> LinkCosts:
     """
     net, layout = profile.net, profile.layout
     levels = profile.levels.batch([plan])
-    n = int(levels.cycle_s[:-1, 0].max(initial=1))
-    other = [name for name, cycle in zip(net.controllers, levels.cycle_s[:, 0], strict=False) if cycle != n]
-    if other:
+    runs = levels.cycle_s[:-1, 0]
+    n = int(runs.max(initial=1)) if cycle_s is None else cycle_s
+    other = [name for name, cycle in zip(net.controllers, runs, strict=True) if cycle != n]
+    if other and cycle_s is None:
         odd = [f"controller {k!r} runs {plan.controllers[k].cycle_s:g} s, others {n} s; give all one" for k in other]
         raise PlanError("link_costs", odd)
     clock = layout.periods[0].clock
     n_controller = len(net.controllers)
     own = layout.order.clock
     chosen = np.flatnonzero((own < n_controller) & (clock[:, 1] < n_controller) & (clock[:, 0] != clock[:, 1]))
+    chosen = chosen[(runs[clock[chosen, 0]] == n) & (runs[clock[chosen, 1]] == n)]
     tables = np.zeros((len(chosen), n))
     settled = profile.periods(levels, max_sweeps=TABLE_SWEEPS)
     for arrays, seconds, period in zip(layout.periods, layout.seconds, settled, strict=True):
-        tables += seconds * _tables(arrays, levels, period.state, chosen)
+        tables += seconds * _tables(arrays, levels, period.state, chosen)[:, :n]
     offset = np.array([round(plan.controllers[name].offset_s) for name in net.controllers], np.int64)
     ends, starts = clock[chosen, 0], clock[chosen, 1]
     # entry s of a table: arrivals s seconds earlier than in this plan, as if the signal here were s seconds later

@@ -36,9 +36,9 @@ def convolve(a, b2, n, first, value, out):
     for i in range(4):
         first[k + np.uint64(i)], value[k + np.uint64(i)] = first[k - one], value[k - one]
     for g in range((k + np.uint64(3)) // four):
-        i = np.uint64(g) * four
-        s0, s1, s2, s3 = first[i], first[i + one], first[i + np.uint64(2)], first[i + np.uint64(3)]
-        v0, v1, v2, v3 = value[i], value[i + one], value[i + np.uint64(2)], value[i + np.uint64(3)]
+        at = np.uint64(g) * four
+        s0, s1, s2, s3 = first[at], first[at + one], first[at + np.uint64(2)], first[at + np.uint64(3)]
+        v0, v1, v2, v3 = value[at], value[at + one], value[at + np.uint64(2)], value[at + np.uint64(3)]
         for x in range(np.uint64(n)):
             low = min(min(v0 + b2[s0 + x], v1 + b2[s1 + x]), min(v2 + b2[s2 + x], v3 + b2[s3 + x]))
             out[x] = min(out[x], low)
