@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network_data.detectors import Detector
-from network_data.turning_flows.measures import DaySeries, cross_sections
+from network_data.turning_flows.series import DaySeries, cross_sections
 from network_data.turning_flows.unknowns import Unknowns
 
 FLOAT = NDArray[np.float64]

@@ -1,17 +1,20 @@
 """Demand from counts: the turning flows that conserve vehicles over the network and fit what the loops counted.
 
-Two least-squares problems with non-negative unknowns. The first finds the flows of the whole period (well conditioned):
+Two programs with non-negative unknowns, both solved with OR-Tools' PDLP. The first finds the flows of the whole period:
 counts pull with their counting error, robustly, so that a few faulty loops do not bend the rest; turning shares and
 entries pull weakly towards what such streets usually carry; vehicles that begin or end between junctions cost a little.
-The second finds each interval's flows around the period's pattern, with vehicles taking their travel time over links.
+The second finds every interval's flows under these totals, with what is on the links carried from one to the next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from network_data.counting.counts import CountTable
 from network_data.demand import Demand, Pair, Support
@@ -20,23 +23,27 @@ from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.tables import capped
+from network_data.turning_flows.course import interval_flows
 from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
-from network_data.turning_flows.intervals import interval_flows
-from network_data.turning_flows.measures import day_series, measures
-from network_data.turning_flows.period import PeriodFlows, Problem, members, period_flows
+from network_data.turning_flows.layout import Layout
+from network_data.turning_flows.ranges import highest_density, variances
 from network_data.turning_flows.routes import RouteShares
-from network_data.turning_flows.unknowns import Unknowns, prior_shares, unknowns_of
+from network_data.turning_flows.sensors import LOOSE_UP_TO, Readings, Sensors, lay_out, read
+from network_data.turning_flows.series import DaySeries, day_series
+from network_data.turning_flows.standing import Standing, none_standing, queues_seen
+from network_data.turning_flows.totals import Problem, Totals, members, period_totals
+from network_data.turning_flows.unknowns import unknowns_of
 from network_data.turns import TurnTable, spread
 
 FLOAT = NDArray[np.float64]
 MAX_INTERVALS = 288
 EXACT_SD_VEH = 0.05
 TRACE_VEH = 0.05
-LOOSE_UP_TO = 0.1
-"""A lane's count measures its movement if its loop is so close to the stop line. [-]"""
 IMPLIED_BELOW = 0.25
 """A flow is implied by counts if they leave so small a share of the prior's variance. [-]"""
+LEAST_GROWTH_VEH, GROWTH_SHARE = 1.0, 0.03
+"""What may stand on a link at the end beyond that at the begin, unseen: so much, and of its room. [veh, -]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +59,17 @@ class DetectorFit:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A day's demand with its fit to the counts, what was repaired and what must be known about it."""
+    """A day's demand with its fit to the counts, what was repaired and what must be known about it.
+
+    `served` are the flows over the stop lines while the counts were taken: the same as the demand, at other seconds,
+    unless queues held vehicles back.
+    """
 
     demand: Demand
     fit: tuple[DetectorFit, ...]
     repaired: tuple[str, ...]
     notes: tuple[str, ...]
+    served: Demand | None = None
 
 
 def geh(counted_vph: FLOAT | float, fitted_vph: FLOAT | float) -> FLOAT:
@@ -74,6 +86,229 @@ def _grid(begin_s: float, end_s: float, interval_s: float) -> tuple[FLOAT, FLOAT
         )
     first = np.arange(begin_s, end_s - 1e-6, interval_s)
     return first, np.minimum(first + interval_s, end_s)
+
+
+class Estimator:
+    """Estimates for one network, its detectors and its plan: everything that does not change from count to count.
+
+    Parameters
+    ----------
+    trust_sd : mapping, optional
+        Systematic error of single detectors, as a share of their counts; 0.02 where not named. [-]
+    n_thread : int
+        Threads of the solver.
+    """
+
+    def __init__(
+        self,
+        network: RoadNetwork,
+        detectors: tuple[Detector, ...],
+        *,
+        plan: TimingPlan | None,
+        trust_sd: Mapping[str, float] | None = None,
+        n_thread: int = 1,
+    ) -> None:
+        self.network, self.detectors, self.plan, self.n_thread = network, detectors, plan, n_thread
+        self.trust_sd = trust_sd
+        self.layout = Layout(unknowns_of(network))
+        self.routes = RouteShares(self.layout.unknowns, plan)
+
+    @cached_property
+    def sensors(self) -> Sensors:
+        """The equations of all detectors."""
+        return lay_out(self.layout.unknowns, self.detectors, self.plan, self.trust_sd)
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All pairs a demand can have: movements, entries, exits."""
+        links = self.layout.unknowns.links
+        return (
+            *self.layout.unknowns.turns_of_pair,
+            *(("", link) for link in links),
+            *((link, "") for link in links),
+        )
+
+    @cached_property
+    def sums(self) -> sparse.csr_matrix:
+        """Sums of unknowns that make up each pair, (pairs, N)."""
+        unknowns, n_pair, n_link = self.layout.unknowns, self.layout.n_pair, len(self.layout.unknowns.links)
+        i = np.concatenate([unknowns.pair, n_pair + np.arange(2 * n_link)])
+        return sparse.csr_matrix((np.ones(unknowns.n), (i, np.arange(unknowns.n))), shape=(len(self.pairs), unknowns.n))
+
+    def problem(
+        self,
+        begin_s: FLOAT,
+        end_s: FLOAT,
+        readings: Readings,
+        turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]],
+        growth_sd_veh: FLOAT | float,
+    ) -> Problem:
+        """One problem of this network."""
+        growth = LEAST_GROWTH_VEH + GROWTH_SHARE * self.layout.storage_veh + growth_sd_veh
+        return Problem(
+            self.layout, begin_s, end_s, self.routes, self.sensors, readings, turns, np.asarray(growth), self.n_thread
+        )
+
+    def estimate(
+        self, counts: CountTable, begin_s: float, end_s: float, *, turns: TurnTable | None = None, label: str = ""
+    ) -> Estimate:
+        """The demand of one day's period; see `estimate_demand`.
+
+        Raises
+        ------
+        DemandError
+            No detector counted anything in the period.
+        """
+        counted = day_series(counts)
+        first_s, last_s = _grid(begin_s, end_s, counts.interval_s)
+        held = held_loops(self.network, self.detectors, counted, begin_s, end_s, self.plan)
+        series, late_share = bring_forward(counted, held, begin_s, end_s)
+        readings = read(self.sensors, series, first_s, last_s, held)
+        if not np.isfinite(readings.veh).any():
+            raise DemandError(
+                "counts",
+                f"no detector counted anything in {begin_s:g} to {end_s:g} s; "
+                "choose --begin and --end within the counts",
+            )
+        given = spread(turns, first_s, last_s) if turns is not None else {}
+        clumping = dispersion(self.layout.unknowns, self.detectors, counted, begin_s, end_s)
+        idle = none_standing(len(self.layout.unknowns.links), len(first_s))
+        problem = self.problem(first_s, last_s, readings, given, 0.0)
+        totals, demand, flows = self._solved(problem, idle, clumping, label)
+        served = self._served(counted, first_s, last_s, given, clumping, label) if held else None
+        within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
+        repaired = tuple(name for name, row in counted.row.items() if counted.repaired[row][within].any())
+        notes = self._notes(problem, totals, demand, held, late_share)
+        return Estimate(demand, self._fits(problem, flows, frozenset(repaired)), repaired, notes, served)
+
+    def _served(
+        self,
+        counted: DaySeries,
+        first_s: FLOAT,
+        last_s: FLOAT,
+        given: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]],
+        clumping: float,
+        label: str,
+    ) -> Demand:
+        """Flows over the stop lines as they were, with the queues that the loops have seen kept on their links."""
+        standing = queues_seen(self.layout, self.sensors, counted, first_s, last_s)
+        readings = read(self.sensors, counted, first_s, last_s, frozenset(), shifted=False)
+        problem = self.problem(first_s, last_s, readings, given, standing.growth_sd_veh)
+        return self._solved(problem, standing, clumping, label)[1]
+
+    def _solved(
+        self, problem: Problem, standing: Standing, clumping: float, label: str
+    ) -> tuple[Totals, Demand, FLOAT]:
+        totals = period_totals(problem)
+        flows, _ = interval_flows(problem, totals, clumping, standing)
+        return totals, self._demand(problem, totals, flows, clumping, label), flows
+
+    def _demand(self, problem: Problem, totals: Totals, flows: FLOAT, clumping: float, label: str) -> Demand:
+        """Gather flows by pair; entries and exits between junctions appear where they are more than a trace."""
+        layout = self.layout
+        veh = self.sums @ flows
+        n_pair, n_link = layout.n_pair, len(layout.unknowns.links)
+        keep = veh.sum(axis=1) > TRACE_VEH
+        keep[:n_pair] = True
+        keep[n_pair + layout.gates_in] = True
+        keep[n_pair + n_link + layout.gates_out] = True
+        chosen = np.flatnonzero(keep)
+        variance, left = self.spread_of(totals, chosen)
+        kept = veh[chosen]
+        chance = clumping * kept * 0.5 + 0.25
+        share = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-9)
+        sd = np.sqrt(chance + variance[:, None] * share**2)
+        low, high = highest_density(kept, sd)
+        total_low, total_high = highest_density(kept.sum(axis=1), np.sqrt(variance))
+        alone = _measured_alone(problem)
+        support = [self._support(int(n), alone, float(rest)) for n, rest in zip(chosen, left, strict=True)]
+        return Demand(
+            begin_s=problem.begin_s,
+            end_s=problem.end_s,
+            pairs=tuple(self.pairs[n] for n in chosen),
+            veh=kept,
+            sd_veh=sd,
+            support=tuple(support),
+            dispersion=clumping,
+            label=label,
+            low_veh=low,
+            high_veh=high,
+            total_low_veh=total_low,
+            total_high_veh=total_high,
+        )
+
+    def spread_of(self, totals: Totals, chosen: NDArray[np.int64]) -> tuple[FLOAT, FLOAT]:
+        """Variance of the totals of some pairs, and the share of the prior's variance that the counts leave."""
+        n_more = len(totals.program.cost) - self.layout.unknowns.n
+        sums = sparse.hstack([self.sums[chosen], sparse.csr_matrix((len(chosen), n_more))], format="csr")
+        variance = variances(totals.program.information(), sums)
+        n_count = int(np.isfinite(totals.counted).sum())
+        blind = totals.program.weight.copy()
+        blind[len(blind) - n_count :] = 0.0
+        prior = variances(replace(totals.program, weight=blind).information(), sums)
+        return variance, variance / np.maximum(prior, 1e-12)
+
+    def _support(self, n: int, alone: set[int], left: float) -> Support:
+        own = self.sums.indices[self.sums.indptr[n] : self.sums.indptr[n + 1]]
+        if alone.issuperset(own.tolist()):
+            return "measured"
+        return "implied" if left < IMPLIED_BELOW else "prior"
+
+    def _notes(
+        self, problem: Problem, totals: Totals, demand: Demand, held: frozenset[str], late_share: float
+    ) -> tuple[str, ...]:
+        """What a reader of the estimate must know."""
+        notes = []
+        if held:
+            notes.append(
+                f"queues stand on {len(held)} loops for most of the period "
+                f"({', '.join(capped(sorted(held), 'of them'))}): their counts "
+                "are served traffic, taken as the least that the demand can be"
+            )
+        if late_share > 0:
+            notes.append(
+                f"queues still stand at the end of the period: {100 * late_share:.0f} % more vehicles, "
+                "counted until they had gone, are booked within it"
+            )
+        used = np.isfinite(totals.counted).astype(float)
+        heard = np.asarray(problem.sensors.sums.T @ used) > 0
+        known = {d.id for d, hear in zip(problem.sensors.detectors, heard, strict=True) if hear}
+        silent = [d.id for d in self.detectors if d.id not in known]
+        if silent:
+            notes.append(
+                f"{len(silent)} detectors say nothing about this period: {', '.join(capped(silent, 'of them'))}"
+            )
+        signalled = {m.pair for m in self.network.movements.values() if m.controller_id is not None}
+        blind = [pair for pair, support in zip(demand.pairs, demand.support, strict=True) if support == "prior"]
+        blind = [pair for pair in blind if pair in signalled]
+        if blind:
+            notes.append(
+                f"no count constrains {len(blind)} of {len(signalled)} signalled movements "
+                "beyond what such streets usually carry"
+            )
+        return tuple(notes)
+
+    def _fits(self, problem: Problem, flows: FLOAT, repaired: frozenset[str]) -> tuple[DetectorFit, ...]:
+        """Counted against estimated vehicles per loop over what it counted; per cross-section where lanes still mix."""
+        veh = problem.readings.veh
+        have = np.isfinite(veh)
+        fitted = np.where(have, problem.sensors.terms @ flows, 0.0).sum(axis=1)
+        counted = np.where(have, veh, 0.0).sum(axis=1)
+        score = geh(counted / problem.hours, fitted / problem.hours)
+        out: dict[str, DetectorFit] = {}
+        for e in np.flatnonzero(have.any(axis=1)):
+            loops = problem.sensors.loops_of(int(e))
+            alone = len(loops) == 1 and problem.sensors.loose[e] < LOOSE_UP_TO
+            for name in loops:
+                if name not in out or alone:
+                    out[name] = DetectorFit(
+                        detector=name,
+                        counted_veh=float(counted[e]),
+                        fitted_veh=float(fitted[e]),
+                        geh=float(score[e]),
+                        repaired=name in repaired,
+                    )
+        return tuple(out[d.id] for d in self.detectors if d.id in out)
 
 
 def estimate_demand(
@@ -99,59 +334,13 @@ def estimate_demand(
         The plan in the field while these counts were taken.
     turns : TurnTable, optional
         Turning counts that stand beside the loops as measurements.
+
+    Raises
+    ------
+    DemandError
+        The period is empty, or no detector counted anything in it.
     """
-    counted = day_series(counts)
-    first_s, last_s = _grid(begin_s, end_s, counts.interval_s)
-    unknowns = unknowns_of(network)
-    within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
-    held = held_loops(network, detectors, counted, begin_s, end_s, plan)
-    series, late_share = bring_forward(counted, held, begin_s, end_s)
-    found = measures(unknowns, detectors, series, first_s, last_s, plan, held)
-    if not any(np.isfinite(m.veh).any() for m in found):
-        raise DemandError(
-            "counts",
-            f"no detector counted anything in {begin_s:g} to {end_s:g} s; choose --begin and --end within the counts",
-        )
-    given = spread(turns, first_s, last_s) if turns is not None else {}
-    problem = Problem(unknowns, first_s, last_s, prior_shares(unknowns), RouteShares(unknowns, plan), found, given)
-    pairs, groups = _pairs(unknowns)
-    period = period_flows(problem, groups)
-    clumping = dispersion(unknowns, detectors, counted, begin_s, end_s)
-    flows = interval_flows(problem, period, clumping)
-    demand = _demand(problem, period, flows, pairs, groups, clumping, label)
-    notes = _notes(problem, demand, held, late_share, detectors)
-    repaired = tuple(name for name, row in counted.row.items() if counted.repaired[row][within].any())
-    return Estimate(demand, _fits(problem, flows, detectors, frozenset(repaired)), repaired, notes)
-
-
-def _notes(
-    problem: Problem, demand: Demand, held: frozenset[str], late_share: float, detectors: tuple[Detector, ...]
-) -> tuple[str, ...]:
-    """What a reader of the estimate must know."""
-    notes = []
-    if held:
-        notes.append(
-            f"queues stand on {len(held)} loops for most of the period ({', '.join(capped(sorted(held), 'of them'))}): "
-            "their counts are served traffic, taken as the least that the demand can be"
-        )
-    if late_share > 0:
-        notes.append(
-            f"queues still stand at the end of the period: {100 * late_share:.0f} % more vehicles, "
-            "counted until they had gone, are booked within it"
-        )
-    heard = {name for measure in problem.measures for name in measure.detectors}
-    silent = [d.id for d in detectors if d.id not in heard]
-    if silent:
-        notes.append(f"{len(silent)} detectors say nothing about this period: {', '.join(capped(silent, 'of them'))}")
-    signalled = {m.pair for m in problem.unknowns.network.movements.values() if m.controller_id is not None}
-    blind = [pair for pair, support in zip(demand.pairs, demand.support, strict=True) if support == "prior"]
-    blind = [pair for pair in blind if pair in signalled]
-    if blind:
-        notes.append(
-            f"no count constrains {len(blind)} of {len(signalled)} signalled movements "
-            "beyond what such streets usually carry"
-        )
-    return tuple(notes)
+    return Estimator(network, detectors, plan=plan).estimate(counts, begin_s, end_s, turns=turns, label=label)
 
 
 def demand_from_turns(network: RoadNetwork, turns: TurnTable, begin_s: float, end_s: float) -> Demand:
@@ -173,116 +362,49 @@ def demand_from_turns(network: RoadNetwork, turns: TurnTable, begin_s: float, en
         )
     if len(edges) > MAX_INTERVALS:
         edges = np.append(np.arange(begin_s, end_s - 1e-6, 300.0), end_s)
-    unknowns = unknowns_of(network)
+    estimator = Estimator(network, (), plan=None)
     given = spread(turns, edges[:-1], edges[1:])
     exact = {pair: (veh, np.full_like(veh, EXACT_SD_VEH), covered) for pair, (veh, _, covered) in given.items()}
-    problem = Problem(
-        unknowns, edges[:-1], edges[1:], prior_shares(unknowns), RouteShares(unknowns, None), measures=[], turns=exact
-    )
-    pairs, groups = _pairs(unknowns)
-    period = period_flows(problem, groups)
-    flows = interval_flows(problem, period, 1.0)
+    nothing = Readings(np.zeros((0, len(edges) - 1)), np.zeros(0), np.zeros(0, dtype=bool))
+    problem = estimator.problem(edges[:-1], edges[1:], nothing, exact, 0.0)
+    unknowns = estimator.layout.unknowns
+    totals = period_totals(problem)
+    flows, _ = interval_flows(problem, totals, 1.0, none_standing(len(unknowns.links), len(edges) - 1))
     for pair, (veh, _, covered) in given.items():
         own = list(members(unknowns, pair))
         named = covered > 1 - 1e-6
         total = flows[own].sum(axis=0)
         share = np.where(total > 0, flows[own] / np.maximum(total, 1e-12), 1 / len(own))
         flows[own] = np.where(named, share * veh, flows[own])
-    demand = _demand(problem, period, flows, pairs, groups, 1.0, "")
+    demand = estimator._demand(problem, totals, flows, 1.0, "")
     sd_veh = demand.sd_veh.copy()
     for n, pair in enumerate(demand.pairs):
         if pair in given:
             sd_veh[n] = np.where(given[pair][2] > 1 - 1e-6, given[pair][1], sd_veh[n])
-    return replace(demand, sd_veh=sd_veh)
+    low, high = highest_density(demand.veh, sd_veh)
+    return replace(demand, sd_veh=sd_veh, low_veh=low, high_veh=high)
 
 
 def _span(turns: TurnTable) -> str:
     return f"{turns.begin_s.min():g} to {turns.end_s.max():g} s"
 
 
-def _pairs(unknowns: Unknowns) -> tuple[list[Pair], list[tuple[int, ...]]]:
-    """All pairs a demand can have, and the unknowns that make up each."""
-    pairs: list[Pair] = list(unknowns.turns_of_pair)
-    groups = list(unknowns.turns_of_pair.values())
-    for link in unknowns.links:
-        pairs += [("", link), (link, "")]
-        groups += [(unknowns.entry[link],), (unknowns.exit[link],)]
-    return pairs, groups
-
-
-def _demand(
-    problem: Problem,
-    period: PeriodFlows,
-    flows: FLOAT,
-    pairs: list[Pair],
-    groups: list[tuple[int, ...]],
-    clumping: float,
-    label: str,
-) -> Demand:
-    """Gather flows by pair; entries and exits between junctions appear where they are more than a trace."""
-    unknowns = problem.unknowns
-    veh = np.array([flows[list(group)].sum(axis=0) for group in groups])
-    gates = {("", link) for link in unknowns.gates_in} | {(link, "") for link in unknowns.gates_out}
-    keep = [n for n, pair in enumerate(pairs) if ("" not in pair) or pair in gates or veh[n].sum() > TRACE_VEH]
-    chance = clumping * veh * 0.5 + 0.25
-    share = veh / np.maximum(veh.sum(axis=1, keepdims=True), 1e-9)
-    sd = np.sqrt(chance + period.variance[:, None] * share**2)
-    alone = _measured_alone(problem)
-    support = [_support(groups[n], alone, period.left[n]) for n in keep]
-    return Demand(
-        begin_s=problem.begin_s,
-        end_s=problem.end_s,
-        pairs=tuple(pairs[n] for n in keep),
-        veh=veh[keep],
-        sd_veh=sd[keep],
-        support=tuple(support),
-        dispersion=clumping,
-        label=label,
-    )
-
-
 def _measured_alone(problem: Problem) -> set[int]:
-    """Unknowns that some loop or turning count sees with nothing else beside them but trips that end there."""
-    unknowns = problem.unknowns
-    exits = set(unknowns.exit.values())
+    """Unknowns that some loop or turning count sees with nothing else beside them but trips that begin or end there."""
+    unknowns, sensors, n_turn = problem.unknowns, problem.sensors, len(problem.unknowns.turns)
     out: set[int] = set()
-    for measure in problem.measures:
-        turns = [j for j in measure.terms if j not in exits]
-        if np.isfinite(measure.veh).any() and measure.loose < LOOSE_UP_TO:
-            pairs = {(unknowns.turns[j][0], unknowns.turns[j][2]) for j in turns}
-            if len(pairs) == 1:
-                out |= set(turns)
-            if not turns:
-                out |= set(measure.terms)
+    counted = np.isfinite(problem.readings.veh).any(axis=1) & (sensors.loose < LOOSE_UP_TO)
+    for e in np.flatnonzero(counted):
+        link = sensors.name[e]
+        if link in unknowns.index:  # all that passes the link
+            turns = np.array(unknowns.turns_out[link], dtype=np.int64)
+            out |= set() if len(unknowns.turns_in[link]) else {unknowns.entry[link]}
+            out |= set() if len(turns) else {unknowns.exit[link]}
+        else:
+            own = sensors.terms.indices[sensors.terms.indptr[e] : sensors.terms.indptr[e + 1]]
+            turns = own[own < n_turn]
+        if len(turns) and len(np.unique(unknowns.pair[turns])) == 1:
+            out |= set(turns.tolist())
     for pair in problem.turns:
         out |= set(members(unknowns, pair))
     return out
-
-
-def _support(group: tuple[int, ...], alone: set[int], left: float) -> Support:
-    if set(group) <= alone:
-        return "measured"
-    return "implied" if left < IMPLIED_BELOW else "prior"
-
-
-def _fits(
-    problem: Problem, flows: FLOAT, detectors: tuple[Detector, ...], repaired: frozenset[str]
-) -> tuple[DetectorFit, ...]:
-    """Counted against estimated vehicles per loop over what it counted; per cross-section where lanes still mix."""
-    hours = problem.hours
-    out = {}
-    for measure in problem.measures:
-        have = np.isfinite(measure.veh)
-        fitted = sum(value * flows[j] for j, value in measure.terms.items())[have].sum()
-        counted = float(measure.veh[have].sum())
-        for detector in measure.detectors:
-            if detector not in out or (len(measure.detectors) == 1 and measure.loose < LOOSE_UP_TO):
-                value = float(geh(counted / hours, fitted / hours))
-                out[detector] = DetectorFit(
-                    detector=detector,
-                    counted_veh=counted,
-                    fitted_veh=float(fitted),
-                    geh=value,
-                    repaired=detector in repaired,
-                )
-    return tuple(out[d.id] for d in detectors if d.id in out)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from network_data.detectors import Detector
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, TimingPlan
-from network_data.turning_flows.measures import DaySeries
+from network_data.turning_flows.series import DaySeries
 
 FLOAT = NDArray[np.float64]
 STANDING_PCT = 40.0

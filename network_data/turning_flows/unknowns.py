@@ -8,11 +8,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from network_data.demand import Pair
 from network_data.network import Connection, RoadNetwork
 from network_data.plans import OPEN, TimingPlan
 
+INT = NDArray[np.int64]
 DIRECTION_WEIGHT = {"s": 1.0, "r": 0.35, "R": 0.35, "l": 0.4, "L": 0.4, "t": 0.03}
 """How much a turn draws, all else equal (straight: 1). With the powers below fitted to the flows of nine networks (four
 of Cologne and Bologna, three of Ingolstadt, two grids); green times of the field plans told nothing beyond them."""
@@ -71,20 +73,61 @@ class Unknowns:
         """Free-flow time over each link. [s]"""
         return {link: self.network.links[link].length_m / self.network.links[link].speed_mps for link in self.links}
 
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Link → its number."""
+        return {link: i for i, link in enumerate(self.links)}
+
+    @cached_property
+    def tail(self) -> INT:
+        """Number of the link that each lane turn leaves, shape (J,)."""
+        return np.array([self.index[start] for start, _, _ in self.turns], dtype=np.int64)
+
+    @cached_property
+    def head(self) -> INT:
+        """Number of the link that each lane turn leads to, shape (J,)."""
+        return np.array([self.index[goal] for _, _, goal in self.turns], dtype=np.int64)
+
+    @cached_property
+    def pair(self) -> INT:
+        """Number of each lane turn's pair of links, in the order of `turns_of_pair`, shape (J,)."""
+        out = np.zeros(len(self.turns), dtype=np.int64)
+        for n, own in enumerate(self.turns_of_pair.values()):
+            out[list(own)] = n
+        return out
+
+    @cached_property
+    def comes(self) -> sparse.csr_matrix:
+        """What comes onto each link, links by unknowns: turns that lead there, and the entry."""
+        return self._links_by_unknowns(self.head, len(self.turns))
+
+    @cached_property
+    def goes(self) -> sparse.csr_matrix:
+        """What leaves each link, links by unknowns: turns from there, and the exit."""
+        return self._links_by_unknowns(self.tail, len(self.turns) + len(self.links))
+
+    def _links_by_unknowns(self, link: INT, first_own: int) -> sparse.csr_matrix:
+        n_link = len(self.links)
+        i = np.concatenate([link, np.arange(n_link)])
+        j = np.concatenate([np.arange(len(self.turns)), first_own + np.arange(n_link)])
+        return sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(n_link, self.n))
+
     def through(self, link: str) -> dict[int, float]:
-        """Terms that add up to all that passes over the link."""
+        """Terms that add up to all that leaves the link."""
         return {**dict.fromkeys(self.turns_out[link], 1.0), self.exit[link]: 1.0}
 
     def balance(self, link: str) -> dict[int, float]:
         """Terms that add up to 0: what comes onto the link less what leaves it."""
         terms: dict[int, float] = defaultdict(float)
-        for j in self.turns_in[link]:
-            terms[j] += 1.0
-        for j in self.turns_out[link]:
-            terms[j] -= 1.0
-        terms[self.entry[link]] += 1.0
-        terms[self.exit[link]] -= 1.0
+        for j, value in self.onto(link).items():
+            terms[j] += value
+        for j, value in self.through(link).items():
+            terms[j] -= value
         return terms
+
+    def onto(self, link: str) -> dict[int, float]:
+        """Terms that add up to all that comes onto the link."""
+        return {**dict.fromkeys(self.turns_in[link], 1.0), self.entry[link]: 1.0}
 
 
 def unknowns_of(network: RoadNetwork) -> Unknowns:

