@@ -18,6 +18,7 @@ from network_data.plans import TimingPlan
 from network_data.rings import merge_equal
 from network_data.rules import Finding, check_plan
 from network_data.settings import Settings, load_settings
+from network_data.settings_names import check_names
 
 
 def check_job(
@@ -46,6 +47,7 @@ def check_job(
     settings = load_settings(settings_path) if settings_path is not None else Settings()
     network = load_network(network_path)
     field = load_field_plan(against, network)
+    check_names(settings, network, field, str(settings_path))
     plan = read_plan(plan_path, network)
     findings = [
         *check_plan(network, plan, field, settings, warrants=_recorded_warrants(plan_path)),

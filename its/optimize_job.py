@@ -12,6 +12,7 @@ from typing import Any
 from its.actuation import ActuatedPlan, load_actuated, over_actuated, said_over_actuated
 from its.console import Console, format_table
 from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network, sha256_of
+from its.interrupt import Interruption, listening
 from its.measures_json import measures_json
 from its.people import people_of
 from its.report import ReportData, render_report
@@ -20,7 +21,6 @@ from its.run_record import checks_of, demand_json, engine_versions, ladder_json,
 from its.saturation import saturation_of
 from its.today import todays_check
 from its.warm import compile_kernels
-from network_data.errors import SettingsError
 from network_data.formats.files import write_together
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.plan_json import dump_plan, plan_document, program_id_of
@@ -29,9 +29,10 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.rules import check_plan
 from network_data.settings import Settings, load_settings
+from network_data.settings_names import check_names
 from network_data.whole_seconds import Losses, to_sumo
 from optimizer.optimize import Result, draws_of, optimize
-from sim.measures import Measures, measure
+from sim.measures import Measures, People, measure
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,15 @@ class _Inputs:
     hashes: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """How the job runs: what it says and times, what compiling took, whether it was asked to end."""
+
+    console: Console
+    compile_s: float
+    interruption: Interruption
+
+
 def optimize_job(request: OptimizeRequest) -> int:
     """Run the job; returns the exit code. The files are written at the end, all of them or none."""
     console = Console()
@@ -62,7 +72,15 @@ def optimize_job(request: OptimizeRequest) -> int:
         compile_s = compile_kernels()
     if compile_s > 1.0:
         console.say(f"kernels compiled in {compile_s:.1f} s (first run only, not counted in the time limit)")
-    deadline = _deadline(request, inputs, compile_s)
+    with listening(console.say) as interruption:
+        return _search_and_write(request, inputs, people, _Work(console, compile_s, interruption))
+
+
+def _search_and_write(request: OptimizeRequest, inputs: _Inputs, people: People, work: _Work) -> int:
+    """From the search on; asked to end, it writes the best legal plan so far."""
+    console = work.console
+    deadline = _deadline(request, inputs, work.compile_s)
+    console.say("searching; Ctrl-C ends with the best plan so far")
     with console.stage("optimize") as stage:
         result = optimize(
             inputs.network,
@@ -76,6 +94,7 @@ def optimize_job(request: OptimizeRequest) -> int:
             deadline=deadline,
             measured_links=inputs.demand.measured_links,
             saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
+            stop=work.interruption.asked,
             progress=lambda n, rung, value: stage.update(
                 _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
             ),
@@ -86,13 +105,13 @@ def optimize_job(request: OptimizeRequest) -> int:
         live = inputs.actuated.controllers
         shown = measure(result.simulator, inputs.field, people=people, actuated=live) if live else None
     with console.stage("write"):
-        run = _write(request, inputs, result, measured, shown, console, compile_s)
+        run = _write(request, inputs, result, measured, shown, work)
     _print(run, request.out)
     _say_notes(
         [*_unproven(run["today"]), *run["notes"], *run["demand"]["notes"]],
         console,
     )
-    return 0
+    return work.interruption.exit_code
 
 
 def _read(request: OptimizeRequest) -> _Inputs:
@@ -101,12 +120,7 @@ def _read(request: OptimizeRequest) -> _Inputs:
     settings = load_settings(request.settings) if request.settings is not None else Settings()
     effort = effort_of(request, settings)
     settings = settings.model_copy(update={"search": settings.search.model_copy(update={"workers": effort.workers})})
-    unknown = sorted(set(settings.change.fixed_signals) - set(network.controllers))
-    if unknown:
-        known = ", ".join(sorted(network.controllers)[:10])
-        raise SettingsError(
-            str(request.settings), f"[change] fixed_signals names {unknown}, the network has: {known}; mend the ids"
-        )
+    check_names(settings, network, field, str(request.settings))
     demand = load_demand(request.source, network, field)
     files: dict[str, Path | None] = {"network": request.network, **request.source.files}
     files |= {"plans": request.plans, "settings": request.settings}
@@ -147,8 +161,7 @@ def _write(
     result: Result,
     measured: list[tuple[str, TimingPlan, Measures]],
     shown: Measures | None,
-    console: Console,
-    compile_s: float,
+    work: _Work,
 ) -> dict[str, Any]:
     findings = check_plan(inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
     checks = checks_of(findings, inputs.network, inputs.settings)
@@ -171,7 +184,7 @@ def _write(
     )
     program_id = program_id_of(document)
     exported, losses = to_sumo(result.plan, inputs.network, inputs.field, program_id)
-    run = _run_record(request, inputs, result, measured, shown, losses, checks, console, compile_s, program_id)
+    run = _run_record(request, inputs, result, measured, shown, losses, checks, work, program_id)
     named = replace_ids(result.plan, program_id)
     report = render_report(
         ReportData(
@@ -209,8 +222,7 @@ def _run_record(
     shown: Measures | None,
     losses: Losses,
     checks: list[dict[str, Any]],
-    console: Console,
-    compile_s: float,
+    work: _Work,
     program_id: str,
 ) -> dict[str, Any]:
     demand = inputs.demand
@@ -243,13 +255,14 @@ def _run_record(
         "checks": checks,
         "settings": inputs.settings.model_dump(mode="json"),
         "seed": request.seed,
-        "reproducible": inputs.effort.time_limit_s is None,
+        "reproducible": inputs.effort.time_limit_s is None and not work.interruption.asked(),
+        "interrupted": work.interruption.name,
         "iterations": result.iterations,
         "simulations": result.n_runs,
         "versions": engine_versions(),
         "inputs": inputs.hashes,
-        "timings_s": {name: round(s, 2) for name, s in console.timings_s.items()},
-        "compile_s": round(compile_s, 2),
+        "timings_s": {name: round(s, 2) for name, s in work.console.timings_s.items()},
+        "compile_s": round(work.compile_s, 2),
         "wall_s": round(time.monotonic() - request.started_s, 2),
     }
 
