@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from its.cli_plans import plans_app
+from its.cli_push import push
 from its.console import guarded, log_to_stderr
 from its.requests import (
     DEFAULT_DAYS,
@@ -25,6 +26,7 @@ from its.requests import (
     OptimizeRequest,
     Parameters,
     SimulateRequest,
+    Standard,
 )
 
 CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
@@ -42,6 +44,7 @@ app = typer.Typer(
 
 
 app.add_typer(plans_app)
+app.command()(push)
 
 
 def seconds(text: str) -> float:
@@ -359,6 +362,43 @@ def groups(
         return groups_job(
             GroupsRequest(network=network, source=source, plans=plans, settings=settings, rules=rules, as_json=as_json)
         )
+
+    _end(job)
+
+
+@app.command()
+def discharge(
+    network: Network,
+    detectors: Annotated[Path, typer.Option(metavar="D", help="Where the loops lie, as for optimize.")],
+    actuations: Annotated[
+        Path | None, typer.Option(metavar="A", help="Single actuations: CSV or parquet detector,on_s,off_s.")
+    ] = None,
+    counts: Counts = None,
+    greens: Annotated[
+        Path | None, typer.Option(metavar="G", help="Recorded greens: CSV or parquet link,lane,start_s,end_s.")
+    ] = None,
+    plans: Plans = None,
+    begin: Begin = None,
+    end: End = None,
+    days: Days = DEFAULT_DAYS,
+    standard: Annotated[Standard, typer.Option(help="Manual where the data cannot tell.")] = "hcm",
+    out: Annotated[Path | None, typer.Option(metavar="T.toml", help="Settings file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Saturation flow and start-up loss per lane group, from stop-bar loops and the greens that were shown."""
+    if (actuations is None) == (counts is None):
+        raise typer.BadParameter("give either --actuations or --counts")
+    _check_period(begin, end)
+
+    def job() -> int:
+        from its.discharge_job import DischargeRequest, discharge_job
+
+        return discharge_job(
+            DischargeRequest(
+                network=network, detectors=detectors, actuations=actuations, counts=counts, greens=greens, plans=plans,
+                begin_s=begin, end_s=end, days=days, standard=standard, out=out, as_json=as_json,
+            )
+        )  # fmt: skip
 
     _end(job)
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from its.store.chain import GENESIS, body_of, canonical, chain_faults, link_hash
@@ -28,11 +29,11 @@ from its.store.models import (
 )
 from its.store.times import utc_now, zone_of
 from its.store.views import PlanView, RecordView
-from network_data.errors import InputError
+from network_data.errors import InputError, OutsideProgramError
 from network_data.formats.plan_json import dump_plan, plan_hash
 
 VERDICTS = ("approve", "reject")
-OPEN_STATES = ("begun", "unknown")
+OPEN_STATES = ("begun", "switching", "unknown")
 """States of a push that still wait for their end."""
 
 
@@ -168,7 +169,7 @@ class Store:
         insecure: str = "",
         text: str = "",
     ) -> None:
-        """Record the state of a controller in a push: begun, new, old, unknown, refused or dropped."""
+        """Record a controller's state in a push: begun, switching, and at last new, old, elsewhere or unknown."""
         self._add(
             PushRow(
                 plan_id=plan_id,
@@ -402,7 +403,11 @@ class _Writing:
         self._session = Session(engine)
 
     def __enter__(self) -> Session:
-        lock_for_writing(self._session.connection())
+        try:
+            lock_for_writing(self._session.connection())
+        except OperationalError as error:
+            self._session.close()
+            raise _unreachable(error) from None
         return self._session
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -411,5 +416,12 @@ class _Writing:
                 self._session.commit()
             else:
                 self._session.rollback()
+        except OperationalError as error:
+            raise _unreachable(error) from None
         finally:
             self._session.close()
+
+
+def _unreachable(error: OperationalError) -> OutsideProgramError:
+    reason = str(error.orig).splitlines()[0] if error.orig else "no reason given"
+    return OutsideProgramError(f"plan store: cannot be written ({reason})")
