@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from network_data.rings import merge_equal
 from network_data.rules import Finding, check_plan
 from network_data.settings import Settings, load_settings
 from network_data.settings_names import check_names
+from optimizer.infeasible import Conflict
+from optimizer.infeasible.whole import impossible
 
 
 def check_job(
@@ -54,19 +57,23 @@ def check_job(
         *_program_ids(network, plan, field),
         *_not_covered(network, plan),
     ]
-    ok = not any(finding.severity == "error" for finding in findings)
+    wrong = {finding.controller for finding in findings if finding.severity == "error"}
+    conflicts = impossible(network, field, settings, [c for c in network.controllers if c in wrong])
     if as_json:
-        print(json.dumps(report(plan, findings, ok), indent=1, ensure_ascii=False))
+        print(json.dumps(report(plan, findings, not wrong, conflicts), indent=1, ensure_ascii=False))
     else:
-        _print_table(plan, findings, ok)
-    return DONE if ok else RULES_NOT_MET
+        _print_table(plan, findings, not wrong)
+        for conflict in conflicts:
+            print(f"no plan keeps these settings: {conflict.text}")
+    return DONE if not wrong else RULES_NOT_MET
 
 
-def report(plan: TimingPlan, findings: list[Finding], ok: bool) -> dict[str, Any]:
+def report(plan: TimingPlan, findings: list[Finding], ok: bool, conflicts: Sequence[Conflict] = ()) -> dict[str, Any]:
     """The JSON of `its check --json`."""
     names = ("rule", "severity", "controller", "where", "value", "limit", "text")
     rows = [{name: getattr(finding, name) for name in names} for finding in findings]
-    return {"ok": ok, "signals": len(plan.controllers), "findings": rows}
+    impossible_rules = [{"text": c.sentence, "rules": [asdict(one) for one in c.rules]} for c in conflicts]
+    return {"ok": ok, "signals": len(plan.controllers), "findings": rows, "impossible": impossible_rules}
 
 
 def read_plan(path: Path, network: RoadNetwork) -> TimingPlan:

@@ -1,6 +1,7 @@
 """`its check`: exit codes, JSON and table; plans in all three forms; nothing trusted."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from network_data.errors import InputError
 from network_data.formats.plan_json import dump_plan, plan_document
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.plans import TimingPlan
+from tests.its.jobs import NETWORK, its
 from tests.network_data.crossroads import program
 from tests.network_data.real_networks import BOLOGNA, RESCO, files, load
 
@@ -131,3 +133,29 @@ def test_files_that_are_no_plan(text, tmp_path):
 
     with pytest.raises(InputError, match=r"x\.xml"):
         check_job(path, files("cologne1")[0], None, True)
+
+
+def test_settings_that_no_plan_can_keep_are_told_with_what_conflicts(tmp_path: Path) -> None:
+    """A cycle too short for the crossings: the findings, and why no other plan would do; both also in JSON."""
+    settings = tmp_path / "short.toml"
+    settings.write_text("[limits]\ncycle_s = 30\n", encoding="utf-8")
+    args = ("check", NETWORK, "--network", NETWORK, "--settings", settings)
+    told = its(*args)
+    assert told.exit_code == 3
+    assert "cycle 30 s is impossible at node M2: the two crossings need 43 s" in told.stdout
+    rows = json.loads(its(*args, "--json").stdout)["impossible"]
+    assert rows[1]["text"] == "cycle 30 s is impossible at node M2: the two crossings need 43 s"
+    assert [rule["rule"] for rule in rows[1]["rules"]] == ["walk", "walk", "cycle"]
+
+
+def test_settings_that_name_what_is_not_there_end_with_2(tmp_path: Path) -> None:
+    """A signal, a link and a movement that the network lacks: three faults of one error."""
+    settings = tmp_path / "names.toml"
+    settings.write_text(
+        '[limits]\nstorage = { nowhere = 0.8 }\n[change]\nfixed_offsets = ["M0"]\n'
+        '[signals]\nM1 = { min_greens = { "a>b" = 9 } }\n',
+        encoding="utf-8",
+    )
+    told = its("check", NETWORK, "--network", NETWORK, "--settings", settings)
+    assert told.exit_code == 2
+    assert told.stderr.count("did you mean") == 3
