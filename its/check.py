@@ -73,7 +73,8 @@ def report(plan: TimingPlan, findings: list[Finding], ok: bool, conflicts: Seque
     names = ("rule", "severity", "controller", "where", "value", "limit", "text")
     rows = [{name: getattr(finding, name) for name in names} for finding in findings]
     impossible_rules = [{"text": c.sentence, "rules": [asdict(one) for one in c.rules]} for c in conflicts]
-    return {"ok": ok, "signals": len(plan.controllers), "findings": rows, "impossible": impossible_rules}
+    told = {"impossible": impossible_rules} if impossible_rules else {}
+    return {"ok": ok, "signals": len(plan.controllers), "findings": rows, **told}
 
 
 def read_plan(path: Path, network: RoadNetwork) -> TimingPlan:
