@@ -17,6 +17,7 @@ from network_data.settings import Settings
 from network_data.signal_limits import plan_matrix
 from network_data.trips import Trips
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
+from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
@@ -27,6 +28,8 @@ from sim.trips import draw_trips
 
 STAGES_UP_TO = 60
 """In larger networks only splits, cycle and offsets are searched: laying out stages takes 0.1 to 0.5 s a signal."""
+BOUNDED_UP_TO = 400
+"""In larger networks the bound on the offsets of the last plan is left out: making its tables takes seconds."""
 DRAWS = {1: 3, 2: 2}
 """Realizations per scenario, by number of scenarios; one where there are more."""
 
@@ -55,6 +58,7 @@ class Result:
     simulator: Simulator
     notes: tuple[str, ...]
     bounds: tuple[dict[str, Any], ...]
+    offset_steps: tuple[dict[str, Any], ...] = ()
 
 
 def draws_of(demand: DemandScenarios) -> int:
@@ -141,11 +145,13 @@ def optimize(
     today: Candidate = tuple(_untouched(model) for model in models)
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
+    coordinator = Coordinator(network, demand, simulator, neighbourhood, seed)
     search = climb(
         evaluator,
         neighbourhood,
         settings,
         seed=seed,
+        coordinator=coordinator,
         iterations=iterations,
         deadline=deadline,
         progress=progress,
@@ -164,7 +170,8 @@ def optimize(
         findings=tuple(findings),
         simulator=simulator,
         notes=tuple(notes),
-        bounds=tuple(_reserves(models, search.best)),
+        bounds=(*_reserves(models, search.best), *_offset_bounds(coordinator, search.best)),
+        offset_steps=tuple(step.as_record() for step in coordinator.steps),
     )
 
 
@@ -185,6 +192,11 @@ def _reserves(models: list[ControllerModel], candidate: Candidate) -> list[dict[
                 }
             )
     return out
+
+
+def _offset_bounds(coordinator: Coordinator, candidate: Candidate) -> list[dict[str, Any]]:
+    """How near the plan's offsets are to the best in its link cost tables, where these are quickly made."""
+    return coordinator.bound_of(candidate) if coordinator.able and len(candidate) <= BOUNDED_UP_TO else []
 
 
 def _may_lose(controller: Controller, field: ControllerPlan, settings: Settings) -> frozenset[int]:

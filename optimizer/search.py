@@ -15,6 +15,7 @@ import numpy as np
 from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
 from optimizer.candidate import Candidate, Setting, plan_of
+from optimizer.coordination import Coordinator, proposals
 from optimizer.models import ControllerModel
 from optimizer.moves import Neighbourhood
 from optimizer.start import legal_start
@@ -28,6 +29,10 @@ BATCH = 8
 FINALISTS = 2
 """Of each batch, how many are judged on all realizations."""
 COMMON_CYCLES_S = tuple(range(40, 185, 5))
+COORDINATED = 8
+"""Of the common cycles and stages, how many of the best are given offsets of their own; fewer in large networks."""
+COORDINATED_SIGNALS = 200
+"""No more signals than these are given offsets in one iteration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +118,14 @@ class Search:
     neighbourhood: Neighbourhood
     settings: Settings
     seed: int
+    coordinator: Coordinator | None = None
     first: Candidate = ()
     best: Candidate = ()
     best_values: list[float] = field(default_factory=list)
     rungs: list[Rung] = field(default_factory=list)
     iterations: int = 0
     trace: list[tuple[int, str, float]] = field(default_factory=list)
+    ranked: list[Candidate] = field(default_factory=list)
 
     @property
     def objective(self) -> float:
@@ -141,6 +148,7 @@ class Search:
         first = self.evaluator.values(candidates, [lead])
         # the first draw picks the finalists: one that is worse there is seldom better on average
         order = sorted(range(len(candidates)), key=lambda i: (first[i][0], i))
+        self.ranked = [candidates[i] for i in order]
         hopeful = [i for i in order[:FINALISTS] if first[i][0] < self.best_values[lead]]
         rest = [r for r in range(n) if r != lead]
         others = self.evaluator.values([candidates[i] for i in hopeful], rest) if rest else [[] for _ in hopeful]
@@ -155,6 +163,30 @@ class Search:
         self.trace.append((self.iterations, name, self.objective))
         return True
 
+    def coordinate(self, rung: str, nth: int) -> bool:
+        """Offer all offsets set at once by link cost tables, where it is time to; whether it was."""
+        planner = self.coordinator
+        if planner is None or not planner.able:
+            return False
+        n = len(self.best)
+        if rung in ("cycle", "stages") and nth == 1 and self.ranked:
+            # what came before is ranked by other cycles' offsets: the best deserve their own
+            count = max(1, min(COORDINATED, COORDINATED_SIGNALS // n))
+            self.offer(proposals(planner, self.ranked[:count], self.iterations), "coordinated")
+            return True
+        if (rung == "offsets" and nth == 0) or (rung == "stages" and nth > 1 and nth % round_length(n) == 0):
+            found = [planner.propose(self.best, self.iterations)]
+            if planner.simulates:
+                found.append(planner.propose(self.best, self.iterations, simulated=True))
+            self.offer([candidate for candidate in found if candidate is not None], "offsets by tables")
+            return True
+        return False
+
+
+def round_length(n_controllers: int) -> int:
+    """Iterations of the last rung from one setting of all offsets to the next."""
+    return 60 + 6 * n_controllers
+
 
 def quotas(n_controllers: int) -> dict[str, int]:
     """Iterations of each rung but the last, which takes all that is left."""
@@ -168,6 +200,7 @@ def climb(
     settings: Settings,
     *,
     seed: int,
+    coordinator: Coordinator | None = None,
     iterations: int | None = None,
     deadline: float | None = None,
     stop: Callable[[], bool] | None = None,
@@ -177,6 +210,8 @@ def climb(
 
     Parameters
     ----------
+    coordinator : Coordinator, optional
+        Sets all offsets at once where the rungs begin, and now and then in the last.
     iterations : int, optional
         Batches of candidates to judge.
     deadline : float, optional
@@ -186,7 +221,7 @@ def climb(
     progress : callable, optional
         Called with (iteration, rung, objective).
     """
-    search = Search(evaluator, neighbourhood, settings, seed)
+    search = Search(evaluator, neighbourhood, settings, seed, coordinator)
     search.start()
     quota = quotas(len(neighbourhood.open_controllers()))
     if iterations is None and deadline is None:
@@ -215,7 +250,9 @@ def _step(search: Search, rung: str, nth: int) -> bool:
     if not moves:
         return False
     frozen = search.settings.change.freeze
-    if rung == "cycle" and nth == 0 and "cycle" not in frozen:
+    if search.coordinate(rung, nth):
+        pass
+    elif rung == "cycle" and nth == 0 and "cycle" not in frozen:
         batch = _common_cycles(search, rng)
         search.offer(batch, "common cycle")
     elif rung == "stages" and nth == 0 and not {"cycle", "splits", "stages"} & set(frozen):

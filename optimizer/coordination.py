@@ -1,0 +1,182 @@
+"""All offsets of a candidate at once: link cost tables of its cycle and splits, offsets by these, a bound beside them.
+
+What comes out is a proposal: the queue simulation decides whether it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.demand import DemandScenarios
+from network_data.network import RoadNetwork
+from network_data.plans import TimingPlan
+from optimizer.candidate import Candidate, changed, timing_plan, with_offset
+from optimizer.moves import Neighbourhood
+from optimizer.offsets.link_tables import common_cycles, problem_of, simulated_costs
+from optimizer.offsets.solve import OffsetSolution, solve_offsets
+from optimizer.offsets.tables import OffsetProblem
+from sim.link_costs import LinkCosts, link_costs
+from sim.profile import Profile
+from sim.simulate import Simulator
+
+MOST_SIGNALS = 3_000
+"""In larger networks making the tables of all links takes too long."""
+MOST_SCENARIOS = 3
+"""Tables are means over so many scenarios at most, the first ones."""
+MOST_PASSAGES = 150_000
+"""Simulated tables are made where a run has no more passages of links than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class OffsetStep:
+    """One proposal: where in the search it was made, of what tables, what it costs there and cannot go below."""
+
+    iteration: int
+    tables: str
+    cycle_s: int
+    solution: OffsetSolution
+
+    def as_record(self) -> dict[str, Any]:
+        """For run.json; no times, which differ from run to run."""
+        found = self.solution
+        return {
+            "iteration": self.iteration,
+            "tables": self.tables,
+            "cycle_s": self.cycle_s,
+            "signals": len(found.offsets_s),
+            "model": found.model,
+            "method": found.method,
+            "status": found.status,
+            "value_veh_s": round(found.value_veh_s, 1),
+            "bound_veh_s": round(found.bound_veh_s, 1),
+            "mean_of_random_offsets_veh_s": round(found.mean_veh_s, 1),
+            "gap": round(found.gap, 6),
+        }
+
+
+@dataclass(eq=False)
+class Coordinator:
+    """Makes proposals for one network and demand; `steps` remembers them."""
+
+    network: RoadNetwork
+    demand: DemandScenarios
+    simulator: Simulator
+    neighbourhood: Neighbourhood
+    seed: int
+    steps: list[OffsetStep] = field(default_factory=list)
+    _profiles: list[Profile] = field(default_factory=list)
+
+    @property
+    def able(self) -> bool:
+        """Whether there is anything to coordinate, in reasonable time."""
+        hood = self.neighbourhood
+        return (
+            "offsets" not in hood.settings.change.freeze
+            and len(hood.open_controllers()) > 0
+            and 2 <= len(hood.models) <= MOST_SIGNALS
+        )
+
+    @property
+    def simulates(self) -> bool:
+        """Whether the network is small enough for simulated tables."""
+        return max((float(s.veh.sum()) for s in self.demand.scenarios), default=0.0) <= MOST_PASSAGES
+
+    def propose(self, candidate: Candidate, iteration: int, *, simulated: bool = False) -> Candidate | None:
+        """The candidate with other offsets; None where no two signals of one cycle exchange platoons."""
+        models = self.neighbourhood.models
+        plan = timing_plan(models, candidate)
+        index = {model.controller.id: i for i, model in enumerate(models)}
+        moved = False
+        for cycle_s in common_cycles(plan):
+            costs = self.tables(plan, cycle_s)
+            if not costs.links:
+                continue
+            if simulated:
+                costs = simulated_costs(self.simulator, plan, costs, seed=self.seed + iteration, runs=cycle_s)
+            problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
+            now = {name: candidate[index[name]].offset_s for name in problem.signals}
+            found = solve_offsets(problem, seed=self.seed, start_s=now, exact_up_to=0)
+            name = "queue simulation" if simulated else "cyclic flow profiles"
+            self.steps.append(OffsetStep(iteration, name, cycle_s, found))
+            for signal, offset_s in _in_step(problem, found, now).items():
+                at = index[signal]
+                if not models[at].fixed:
+                    candidate = changed(candidate, at, with_offset(candidate[at], offset_s))
+            moved = True
+        return candidate if moved else None
+
+    def tables(self, plan: TimingPlan, cycle_s: int) -> LinkCosts:
+        """Mean tables over the scenarios by the cyclic-flow-profile filter."""
+        if not self._profiles:
+            self._profiles = [Profile(self.network, s) for s in self.demand.scenarios[:MOST_SCENARIOS]]
+        found = [link_costs(profile, plan, cycle_s=cycle_s) for profile in self._profiles]
+        weights = np.array(self.demand.weights[: len(found)])
+        mean = np.tensordot(weights / weights.sum(), np.array([one.delay_s for one in found]), axes=1)
+        return replace(found[0], delay_s=mean)
+
+    def allowed(self, candidate: Candidate, cycle_s: int) -> dict[str, NDArray[np.bool_]]:
+        """Which offsets the signals that are held may take."""
+        hood, out = self.neighbourhood, {}
+        for at, (model, setting) in enumerate(zip(hood.models, candidate, strict=True)):
+            if setting.cycle_s != cycle_s:
+                continue
+            if model.fixed or setting.skeleton < 0:
+                fits = [x == setting.offset_s % cycle_s for x in range(cycle_s)]
+            elif model.book.limits.offset_change_s is None:
+                continue
+            else:
+                shifted = [with_offset(setting, x) for x in range(cycle_s)]
+                fits = [hood.held(at, one).offset_s == one.offset_s for one in shifted]
+            if any(fits):
+                out[model.controller.id] = np.array(fits)
+        return out
+
+    def bound_of(self, candidate: Candidate) -> list[dict[str, Any]]:
+        """How far the offsets of a plan are from the best, in its own tables: value, bound and gap per cycle."""
+        models = self.neighbourhood.models
+        plan = timing_plan(models, candidate)
+        out = []
+        for cycle_s in common_cycles(plan):
+            costs = self.tables(plan, cycle_s)
+            if not costs.links:
+                continue
+            problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
+            now = {m.controller.id: s.offset_s for m, s in zip(models, candidate, strict=True)}
+            found = solve_offsets(problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, exact_up_to=0)
+            reached = problem.veh_s(problem.value([now[s] for s in problem.signals]))
+            changeable = max(found.mean_veh_s - found.bound_veh_s, 1e-9)
+            out.append(
+                {
+                    "model": found.model,
+                    "tables": "cyclic flow profiles",
+                    "signals": list(problem.signals),
+                    "cycle_s": cycle_s,
+                    "quantity": "delay in the link cost tables [veh·s]",
+                    "bound": round(found.bound_veh_s, 1),
+                    "reached": round(reached, 1),
+                    "gap": round(max(0.0, reached - found.bound_veh_s) / changeable, 4),
+                }
+            )
+        return out
+
+
+def _in_step(problem: OffsetProblem, found: OffsetSolution, now: dict[str, int]) -> dict[str, int]:
+    """The same differences, turned so that as many seconds as possible of the offsets stay as they are."""
+    if problem.has_clock or not found.offsets_s:
+        return found.offsets_s
+    cycle_s, names = problem.cycle_s, list(found.offsets_s)
+    away = np.array([(now[n] - found.offsets_s[n]) % cycle_s for n in names])
+    gaps = np.abs((away[None, :] - np.arange(cycle_s)[:, None] + cycle_s // 2) % cycle_s - cycle_s // 2)
+    turn = int(np.argmin(gaps.sum(axis=1)))
+    return {n: (found.offsets_s[n] + turn) % cycle_s for n in names}
+
+
+def proposals(coordinator: Coordinator, candidates: Sequence[Candidate], iteration: int) -> list[Candidate]:
+    """The candidates with other offsets, those that can be coordinated."""
+    found = [coordinator.propose(candidate, iteration) for candidate in candidates]
+    return [candidate for candidate in found if candidate is not None]
