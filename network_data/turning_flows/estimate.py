@@ -8,7 +8,7 @@ The second finds every interval's flows under these totals, with what is on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.tables import capped
+from network_data.turning_flows.advice import Advice, most_helpful
 from network_data.turning_flows.course import interval_flows
 from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
@@ -61,8 +62,8 @@ class DetectorFit:
 class Estimate:
     """A day's demand with its fit to the counts, what was repaired and what must be known about it.
 
-    `served` are the flows over the stop lines while the counts were taken: the same as the demand, at other seconds,
-    unless queues held vehicles back.
+    `served` are the flows over the stop lines while the counts were taken; None where no queue held vehicles back: then
+    they are the demand. `totals` is what the period's flows rest on, for questions asked later.
     """
 
     demand: Demand
@@ -70,6 +71,7 @@ class Estimate:
     repaired: tuple[str, ...]
     notes: tuple[str, ...]
     served: Demand | None = None
+    totals: Totals | None = None
 
 
 def geh(counted_vph: FLOAT | float, fitted_vph: FLOAT | float) -> FLOAT:
@@ -179,7 +181,41 @@ class Estimator:
         within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
         repaired = tuple(name for name, row in counted.row.items() if counted.repaired[row][within].any())
         notes = self._notes(problem, totals, demand, held, late_share)
-        return Estimate(demand, self._fits(problem, flows, frozenset(repaired)), repaired, notes, served)
+        return Estimate(demand, self._fits(problem, flows, frozenset(repaired)), repaired, notes, served, totals)
+
+    def prior(self, begin_s: float, end_s: float, *, level_of: Estimate | None = None) -> Demand:
+        """What is known without any count: what such streets usually carry, with its ranges, as one interval.
+
+        With `level_of` the entries' usual flows are those that an estimate took from its counts; nothing else of it is
+        used.
+        """
+        first_s, last_s = np.array([begin_s]), np.array([end_s])
+        n_equation = self.sensors.terms.shape[0]
+        nothing = Readings(np.full((n_equation, 1), np.nan), np.zeros(n_equation), np.zeros(n_equation, dtype=bool))
+        problem = self.problem(first_s, last_s, nothing, {}, 0.0)
+        known = level_of.totals.gates_veh if level_of is not None and level_of.totals is not None else None
+        totals = period_totals(problem, usual_gates=known)
+        return self._demand(problem, totals, totals.flow[:, None], 1.0, "prior alone")
+
+    def sums_of(self, pairs: Sequence[Pair]) -> sparse.csr_matrix:
+        """Sums of unknowns that make up some pairs, (len(pairs), N)."""
+        number = {pair: n for n, pair in enumerate(self.pairs)}
+        return self.sums[np.array([number[pair] for pair in pairs], dtype=np.int64)]
+
+    def advice(self, estimate: Estimate) -> tuple[Advice, ...]:
+        """Approaches to signals without any loop, in the order in which loops there would narrow the ranges.
+
+        Raises
+        ------
+        DemandError
+            The estimate was not made by an estimator.
+        """
+        if estimate.totals is None:
+            raise DemandError("estimate", "does not hold what it rests on; make it with Estimator.estimate")
+        signalled = dict.fromkeys(m.pair for m in self.network.movements.values() if m.controller_id is not None)
+        looped = {d.link_id for d in self.detectors}
+        candidates = [link for link in dict.fromkeys(pair[0] for pair in signalled) if link not in looped]
+        return most_helpful(self.layout, estimate.totals, self.sums_of(list(signalled)), candidates)
 
     def _served(
         self,

@@ -125,8 +125,10 @@ def count_sd(veh: FLOAT, loose: FLOAT) -> FLOAT:
     return np.asarray(np.sqrt(2.0 + 0.05 * veh + (loose * veh) ** 2))
 
 
-def period_totals(problem: Problem, spread: float = SPREAD) -> Totals:
+def period_totals(problem: Problem, spread: float = SPREAD, usual_gates: FLOAT | None = None) -> Totals:
     """Solve for the whole period. `spread` stretches the standard errors of all that nobody measured.
+
+    `usual_gates`, (L,), states what entries usually bring where it shall not follow from the counts. [veh]
 
     The standard errors of shares, the cost of midway entries and the weight of contradicted counts depend on the flows;
     a few rounds settle them.
@@ -135,7 +137,7 @@ def period_totals(problem: Problem, spread: float = SPREAD) -> Totals:
     pattern = day_pattern(problem)
     counted = period_counts(problem.readings.veh, pattern)
     used = np.flatnonzero(np.isfinite(counted))
-    gates = _usual_gates(problem, counted)
+    gates = _usual_gates(problem, counted) if usual_gates is None else usual_gates
     flow = _first_guess(problem, gates, counted)
     trust, share_trust = np.ones(len(counted)), np.ones(len(layout.split_pairs))
     start: Solution | None = None
