@@ -31,6 +31,8 @@ from network_data.rules import check_plan
 from network_data.settings import Settings, load_settings
 from network_data.settings_names import check_names
 from network_data.whole_seconds import Losses, to_sumo
+from optimizer.explain import Reason, explain
+from optimizer.flows import mean_flows_vph
 from optimizer.optimize import Result, draws_of, optimize
 from sim.measures import Measures, People, measure
 
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 
 MAX_NOTES = 12
 """Most notes said on the terminal; all of them are in report and record."""
+MOST_EXPLAINED = 500
+"""Signals up to which every changed number is explained."""
 WRITE_RESERVE_S = 1.5
 """Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
 
@@ -142,7 +146,7 @@ def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> fl
     n_signals = len(inputs.network.controllers)
     passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(inputs.demand.scenarios)
     # five plans are measured on each realization, 1 µs per passage of a link; the report draws each signal
-    measure_s = 5 * 1e-6 * passages + 0.06 * n_signals
+    measure_s = 5 * 1e-6 * passages + 0.08 * n_signals
     reserve_s = min(WRITE_RESERVE_S + measure_s, 0.5 * inputs.effort.time_limit_s)
     counted_s = compile_s if compile_s > 1.0 else 0.0
     return request.started_s + inputs.effort.time_limit_s + counted_s - reserve_s
@@ -245,6 +249,7 @@ def _run_record(
         "field_actuated": over,
         "demand": demand_json(demand),
         "after": measures_json(measured[-1][2]),
+        "explanations": [one.as_json() for one in _explained(inputs, result, measured)],
         "notes": [
             *said_over_actuated(over),
             *model_notes(inputs.network, inputs.field, inputs.settings),
@@ -265,6 +270,21 @@ def _run_record(
         "compile_s": round(work.compile_s, 2),
         "wall_s": round(time.monotonic() - request.started_s, 2),
     }
+
+
+def _explained(inputs: _Inputs, result: Result, measured: list[tuple[str, TimingPlan, Measures]]) -> tuple[Reason, ...]:
+    """Why each changed number is as it is; in very large networks nobody reads that, and it would take minutes."""
+    if len(inputs.network.controllers) > MOST_EXPLAINED:
+        return ()
+    return explain(
+        inputs.network,
+        inputs.field,
+        result.plan,
+        measured[0][2],
+        measured[-1][2],
+        inputs.settings,
+        flows_vph=mean_flows_vph(inputs.demand.scenarios),
+    )
 
 
 def _unproven(today: dict[str, Any]) -> list[str]:

@@ -80,6 +80,7 @@ class SignalView:
     only_offset: bool
     unchanged: bool
     unproven: str
+    why: tuple[str, ...]
     before: AreaMeasures | None
     after: AreaMeasures | None
     movements: tuple[MovementRow, ...]
@@ -122,12 +123,23 @@ def _view(data: ReportData, names: Names, controller_id: str, anchor: str, today
         only_offset=programs[0].intervals == programs[1].intervals,
         unchanged=programs[0].intervals == programs[1].intervals and programs[0].offset_s == programs[1].offset_s,
         unproven=str(today.get("text") or "the model misses today's counts here") if today.get("unproven") else "",
+        why=tuple(why_lines(data, controller_id)),
         before=data.before.signals.get(controller_id),
         after=data.after.signals.get(controller_id),
         movements=tuple(_movement_rows(data, names, controller_id)),
         changes=change_chart(_most(changes), "Change of delay per movement") if changes else None,
         total=_total(changes),
     )
+
+
+def why_lines(data: ReportData, controller_id: str) -> list[str]:
+    """The explanations of a signal's changed numbers, as run.json tells them."""
+    rows = [as_mapping(row) for row in data.rows("explanations")]
+    return [
+        (f"{row.get('subject')}: " if row.get("what") == "green" else "") + str(row.get("text", ""))
+        for row in rows
+        if row.get("controller") == controller_id
+    ]
 
 
 def _program(plan: ControllerPlan, drawer: StageDrawer, groups: tuple[BarrierGroup, ...], bars: Markup) -> Program:

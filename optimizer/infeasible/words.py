@@ -71,6 +71,10 @@ class Speaker:
         """What one requirement asks for."""
         if one.rule.rule == "v-over-c":
             return f"{self._who(one)} at v/c 1 at most, as in the field"
+        return f"{self.thing(one)} {_bounds(one)}"
+
+    def thing(self, one: Requirement) -> str:
+        """What one requirement is about."""
         what = {
             "cycle": "cycle",
             "cycle-change": "cycle as in the field" if "frozen" in one.rule.what else "cycle near the field's",
@@ -85,7 +89,7 @@ class Speaker:
         if one.rule.rule == "clearance":
             start, end = (self._named(one.signal, (k,)) for k in one.rule.heads)
             what = f"clearance from {start} to {end}"
-        return f"{what or one.rule} {_bounds(one)}"
+        return what or str(one.rule)
 
     def _walk(self, one: Requirement) -> str:
         if one.rule.what:
