@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Controllers = Literal["fixed", "actuated"]
 Parameters = Literal["street", "sumo"]
+Standard = Literal["hcm", "khcm"]
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_DAYS = "weekday"
 
