@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 ASC = "1.3.6.1.4.1.1206.4.2.1."
 PATTERN_CELL = ASC + "4.7.1."
@@ -86,7 +87,8 @@ class Sending:
 
     def order(self) -> Sequence[Sequence[int]]:
         """Enabled phases of each ring in the order of the sequence that is chosen."""
-        rings = self.facts.orders.get(self.pattern_value(SEQUENCE) or 0, ())
+        number = self.pattern_value(SEQUENCE)
+        rings = self.facts.orders.get(number, ()) if number is not None else ()
         return [[phase for phase in ring if phase in self.facts.phases] for ring in rings]
 
 
@@ -204,7 +206,7 @@ def rings_fill_cycle(sending: Sending) -> Iterator[str]:
     """The splits of each ring add up to the cycle."""
     times, cycle = sending.split_values(SPLIT_TIME), sending.pattern_value(CYCLE)
     for number, ring in enumerate(sending.order(), start=1):
-        total = sum(times.get(phase, 0) for phase in ring)
+        total = _seconds(times, ring)
         if ring and total != cycle:
             yield f"the splits of ring {number} add up to {total} s, the cycle is {cycle} s"
 
@@ -212,19 +214,20 @@ def rings_fill_cycle(sending: Sending) -> Iterator[str]:
 def barriers_meet(sending: Sending) -> Iterator[str]:
     """Phases of two rings that may not run together never do: both rings reach each barrier at the same second."""
     times = sending.split_values(SPLIT_TIME)
-    spans: dict[int, tuple[int, int]] = {}
-    for ring in sending.order():
-        now = 0
-        for phase in ring:
-            spans[phase] = (now, now + times.get(phase, 0))
-            now += times.get(phase, 0)
+    spans = {
+        phase: (_seconds(times, ring[:n]), _seconds(times, [*ring[:n], phase]))
+        for ring in sending.order()
+        for n, phase in enumerate(ring)
+    }
     phases = sending.facts.phases
-    for a in sorted(spans):
-        for b in sorted(spans):
-            together = min(spans[a][1], spans[b][1]) - max(spans[a][0], spans[b][0])
-            apart = phases[a].ring != phases[b].ring and b not in phases[a].concurrent
-            if a < b and apart and together > 0:
-                yield f"phases {a} and {b} may not run together, but would for {together} s"
+    for a, b in combinations(sorted(spans), 2):
+        together = min(spans[a][1], spans[b][1]) - max(spans[a][0], spans[b][0])
+        if phases[a].ring != phases[b].ring and b not in phases[a].concurrent and together > 0:
+            yield f"phases {a} and {b} may not run together, but would for {together} s"
+
+
+def _seconds(times: Mapping[int, int], phases: Sequence[int]) -> int:
+    return sum(times[phase] for phase in phases if phase in times)
 
 
 def splits_long_enough(sending: Sending) -> Iterator[str]:
