@@ -139,6 +139,13 @@ class Neighbourhood:
                 return False
         return True
 
+    def holds_between(self, candidate: Candidate) -> bool:
+        """Whether common cycles and bounds on offsets are kept: what moves of several signals could break."""
+        bounded = (at for at, model in enumerate(self.models) if model.book.limits.offset_change_s is not None)
+        return self.groups_hold(candidate) and all(
+            self.held(at, candidate[at]).offset_s == candidate[at].offset_s for at in bounded
+        )
+
     def _group_in_cycle(
         self, candidate: Candidate, at: int, group: list[int], rng: np.random.Generator
     ) -> Candidate | None:

@@ -59,6 +59,8 @@ class Result:
     notes: tuple[str, ...]
     bounds: tuple[dict[str, Any], ...]
     offset_steps: tuple[dict[str, Any], ...] = ()
+    recent: tuple[Step, ...] = ()
+    """The best plans before the last, worse in the simulation by little: for a second model to choose from."""
 
 
 def draws_of(demand: DemandScenarios) -> int:
@@ -91,6 +93,7 @@ def optimize(
     saturation: Callable[[Sequence[Trips]], Mapping[tuple[str, int], float]] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    keep_recent: bool = False,
 ) -> Result:
     """Find a better plan.
 
@@ -114,6 +117,8 @@ def optimize(
         Called with (iteration, rung, objective).
     stop : callable, optional
         Asked before each iteration; where it says so, the best plan so far is the result.
+    keep_recent : bool
+        Also finish the plans that were the best before the last.
 
     Raises
     ------
@@ -172,6 +177,7 @@ def optimize(
         notes=tuple(notes),
         bounds=(*_reserves(models, search.best), *_offset_bounds(coordinator, search.best)),
         offset_steps=tuple(step.as_record() for step in coordinator.steps),
+        recent=_recent(network, models, search, field, settings, demand) if keep_recent else (),
     )
 
 
@@ -225,17 +231,44 @@ def _ladder(
     """Every rung's plan in its final form; the last one has passed the check."""
     steps, notes = [], []
     findings: list[Finding] = []
-    # what a controller falls back to: the field's program as it is, unless the settings ask for more
-    legal = [
-        _untouched(m) if first.key() == field_setting(m).key() else first
-        for m, first in zip(models, search.first, strict=True)
-    ]
+    legal = _legal(models, search)
     for rung in search.rungs:
         candidate, findings, refused = _passing(network, models, rung.candidate, legal, field, settings, demand)
         notes += [f"{rung.name}: {text}" for text in refused]
         plan = finished(network, models, candidate, field, settings)
         steps.append(Step(name=rung.name, plan=plan, objective=rung.objective, iterations=rung.iterations))
     return tuple(steps), findings, notes
+
+
+def _legal(models: list[ControllerModel], search: Search) -> list[Setting]:
+    """What each controller falls back to: the field's program as it is, unless the settings ask for more."""
+    return [
+        _untouched(m) if first.key() == field_setting(m).key() else first
+        for m, first in zip(models, search.first, strict=True)
+    ]
+
+
+def _recent(
+    network: RoadNetwork,
+    models: list[ControllerModel],
+    search: Search,
+    field: TimingPlan,
+    settings: Settings,
+    demand: DemandScenarios,
+) -> tuple[Step, ...]:
+    """The candidates that were the best before the last, in their final form; those of the ladder left out."""
+    known = {tuple(setting.key() for setting in rung.candidate) for rung in search.rungs}
+    out = []
+    for rung in search.recent:
+        if tuple(setting.key() for setting in rung.candidate) not in known:
+            candidate, _, refused = _passing(
+                network, models, rung.candidate, _legal(models, search), field, settings, demand
+            )
+            if not refused:
+                plan = finished(network, models, candidate, field, settings)
+                name = f"iteration {rung.iterations}"
+                out.append(Step(name=name, plan=plan, objective=rung.objective, iterations=rung.iterations))
+    return tuple(out)
 
 
 def _passing(

@@ -28,6 +28,8 @@ BATCH = 8
 """Candidates per iteration, whatever the number of workers."""
 FINALISTS = 2
 """Of each batch, how many are judged on all realizations."""
+RECENT = 2
+"""How many of the best candidates before the last are kept, for a second model to judge."""
 COMMON_CYCLES_S = tuple(range(40, 185, 5))
 COORDINATED = 8
 """Of the common cycles and stages, how many of the best are given offsets of their own; fewer in large networks."""
@@ -126,6 +128,7 @@ class Search:
     iterations: int = 0
     trace: list[tuple[int, str, float]] = field(default_factory=list)
     ranked: list[Candidate] = field(default_factory=list)
+    recent: list[Rung] = field(default_factory=list)
 
     @property
     def objective(self) -> float:
@@ -140,7 +143,7 @@ class Search:
 
     def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
         """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""
-        candidates = [candidate for candidate in candidates if self.neighbourhood.groups_hold(candidate)]
+        candidates = [candidate for candidate in candidates if self.neighbourhood.holds_between(candidate)]
         if not candidates:
             return False
         n = self.evaluator.simulator.n_realizations
@@ -159,6 +162,7 @@ class Search:
                 winner, winner_values = i, full
         if winner is None:
             return False
+        self.recent = [*self.recent, Rung(name, self.best, self.objective, self.iterations)][-RECENT:]
         self.best, self.best_values = candidates[winner], winner_values
         self.trace.append((self.iterations, name, self.objective))
         return True
@@ -287,6 +291,7 @@ def _common_cycles(search: Search, rng: np.random.Generator) -> list[Candidate]:
             found = search.neighbourhood.models[at].splits(closed[at].skeleton, cycle)
             if found is not None and search.neighbourhood.cycle_allowed(at, cycle):
                 setting = Setting(closed[at].skeleton, found[0].copy(), closed[at].offset_s % cycle)
+                setting = search.neighbourhood.held(at, setting)
                 if search.neighbourhood.keeps_rules(at, setting):
                     closed[at] = setting
         out.append(tuple(closed))
@@ -309,7 +314,7 @@ def _common_stages(search: Search) -> list[Candidate]:
             ]
             if found:
                 _, minus_i, durations = max(found, key=lambda row: row[:2])
-                setting = Setting(-minus_i, durations.copy(), chosen[at].offset_s % wanted)
+                setting = hood.held(at, Setting(-minus_i, durations.copy(), chosen[at].offset_s % wanted))
                 if hood.keeps_rules(at, setting):
                     chosen[at] = setting
         out.append(tuple(chosen))
