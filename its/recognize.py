@@ -10,6 +10,7 @@ from pathlib import Path
 from network_data.errors import InputError, NetworkError, PlanError
 from network_data.formats import kinds
 from network_data.formats.files import read_bytes, root_tag
+from network_data.formats.gmns import read_gmns
 from network_data.formats.kinds import first_bytes, kind_of
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import find_files, read_salt, read_salt_signals
@@ -27,9 +28,14 @@ def _read_salt_network(path: Path | str) -> RoadNetwork:
     return read_salt(path).network
 
 
+def _read_gmns_network(path: Path | str) -> RoadNetwork:
+    return read_gmns(path).network
+
+
 NETWORK_READERS: dict[kinds.Kind, Callable[[Path | str], RoadNetwork]] = {
     kinds.SUMO_NET: read_sumo_net,
     kinds.SALT: _read_salt_network,
+    kinds.GMNS: _read_gmns_network,
 }
 """How a road network of each kind is read."""
 
@@ -73,7 +79,7 @@ def _seen(path: Path | str, kind: kinds.Kind) -> str:
 
 
 def load_day(path: Path | str, network: RoadNetwork) -> DayPlan | None:
-    """The plans of a day out of a file that holds one (SUMO with WAUT, SALT); None for other files.
+    """The plans of a day out of what holds one (SUMO with WAUT, SALT, GMNS: a Monday's); None for other files.
 
     Raises
     ------
@@ -86,6 +92,10 @@ def load_day(path: Path | str, network: RoadNetwork) -> DayPlan | None:
         files = find_files(path) if kind is kinds.SALT else None
         signals = read_salt_signals(files.tss if files is not None else path)
         day = DayPlan(controllers={c: signals[c].day for c in network.controllers if c in signals})
+    elif kind is kinds.GMNS:
+        read = read_gmns(path)
+        timed = read.own_day is not None or bool(read.signals.windows)
+        day = read.day() if timed else None
     elif kind is kinds.SUMO_ADDITIONAL and b"wautJunction" in read_bytes(path):
         day = read_sumo_day(path, {c.id: c.programs for c in network.controllers.values()}).day
     if day is None:
