@@ -192,10 +192,10 @@ def round_length(n_controllers: int) -> int:
     return 60 + 6 * n_controllers
 
 
-def quotas(n_controllers: int) -> dict[str, int]:
-    """Iterations of each rung but the last, which takes all that is left."""
+def quotas(n_controllers: int, *, coordinated: bool = False) -> dict[str, int]:
+    """Iterations of each rung but the last, which takes all that is left; fewer for offsets that were set at once."""
     n = max(1, n_controllers)
-    return {"offsets": 5 + 2 * n, "splits": 10 + 3 * n, "cycle": 15 + 3 * n}
+    return {"offsets": 5 + (n // 2 if coordinated else 2 * n), "splits": 10 + 3 * n, "cycle": 15 + 3 * n}
 
 
 def climb(
@@ -227,7 +227,8 @@ def climb(
     """
     search = Search(evaluator, neighbourhood, settings, seed, coordinator)
     search.start()
-    quota = quotas(len(neighbourhood.open_controllers()))
+    set_at_once = coordinator is not None and coordinator.able
+    quota = quotas(len(neighbourhood.open_controllers()), coordinated=set_at_once)
     if iterations is None and deadline is None:
         quota["stages"] = 2 * quota["cycle"]
     for rung in RUNGS:

@@ -1,0 +1,1 @@
+"""Green waves along arterials: MAXBAND and MULTIBAND, and the bands of plans in whole seconds."""
