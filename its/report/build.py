@@ -10,12 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from its.report import overview
-from its.report.arterials import find_arterials
 from its.report.data import ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, short
 from its.report.plan_view import network_map
 from its.report.signals import LOS_UP_TO_S, signal_views
 from its.report.timespace import TimeSpace, time_space
+from network_data.arterials import find_arterials
 
 MINUS = "\u2212"
 NO_VALUE = "–"

@@ -7,11 +7,11 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from its.report.arterials import Arterial, Course
-from its.report.bands import Bands, bands_of
 from its.report.charts import nice_step
 from its.report.names import short
 from its.report.svg import Point, Svg, points
+from network_data.arterials import Arterial, Course
+from network_data.bands import Bands, bands_of
 from network_data.plans import TimingPlan
 
 LEFT = 118.0

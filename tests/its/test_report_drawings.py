@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from its.report.arterials import Course, Leg, Stop, find_arterials
-from its.report.bands import bands_of, runs
 from its.report.diagrams import StageDrawer, groups_of, shown_from_stage
 from its.report.layout import LEAST_GAP_RAD, layout_of, span_of
 from its.report.names import Names, outward_rad
 from its.report.plan_view import network_map
 from its.report.timespace import time_space
 from its.report.timing import bar_diagram, bar_rows
+from network_data.arterials import Course, Leg, Stop, find_arterials
+from network_data.bands import bands_of, runs
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import Link
 from network_data.plans import BarrierGroup, Phase, TimingPlan

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from its.report.arterials import Course, Stop
+from network_data.arterials import Course, Stop
 from network_data.plans import GREEN, ControllerPlan, TimingPlan
 
 BOOL = NDArray[np.bool_]
