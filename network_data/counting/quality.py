@@ -17,7 +17,7 @@ from network_data.counting.counts import CountTable
 from network_data.counting.groups import Groups, groups_of
 from network_data.counting.options import QualityLimits
 from network_data.counting.repair import repair
-from network_data.counting.rules_clock import check_clocks
+from network_data.counting.rules_clock import check_clocks, hours_left_out
 from network_data.counting.rules_history import check_levels
 from network_data.counting.rules_pairs import check_balances, check_swapped
 from network_data.counting.rules_values import check_dead, check_stuck, check_values
@@ -36,6 +36,7 @@ SOURCES = (
     "its own earlier level",
     "its neighbour",
     "flow conservation",
+    "its own counts at another hour",
 )
 
 
@@ -104,16 +105,20 @@ def check_block(
     limits, groups = limits or QualityLimits(), groups or Groups()
     work = work_on(block, limits)
     _mark_repeated(work)
-    check_values(work)
+    no_hour = hours_left_out(work, zone)
+    check_values(work, no_hour)
     check_stuck(work)
-    check_dead(work)
     find_usual(work)
-    whole = check_clocks(work, zone)
+    # swapped loops and moved clocks look dead and off their level too: they come first
     check_swapped(work, groups)
-    check_levels(work)
+    whole = check_clocks(work, zone)
+    if check_dead(work):
+        find_usual(work)
+    if check_levels(work):
+        find_usual(work)
     check_balances(work, groups)
     if limits.repair:
-        repair(work, groups)
+        repair(work, groups, no_hour)
     sd_veh = work.sd_veh if work.sd_veh is not None else np.full(work.veh.shape, np.nan, dtype=np.float32)
     verdicts = [*_for_all(block, whole), *_of_rows(block), *_of_values(work), *_of_days(work)]
     verdicts.sort(key=lambda v: (CODES.index(v.code), v.detector, v.day or date.min))

@@ -41,14 +41,17 @@ class _View:
     veh: FLOAT32
 
 
-def repair(work: Work, groups: Groups) -> None:
-    """Fill what is missing in `work.veh`; `source` says from where, `sd_veh` how sure it is."""
+def repair(work: Work, groups: Groups, no_hour: BOOL) -> None:
+    """Fill what is missing in `work.veh`; `source` says from where, `sd_veh` how sure it is.
+
+    `no_hour` (N, K) are intervals that a clock change leaves out: there is nothing to fill.
+    """
     work.sd_veh = np.full(work.veh.shape, np.nan, dtype=np.float32)
     rows = np.flatnonzero(np.isnan(work.veh).any(axis=(1, 2)) & np.isfinite(work.veh).any(axis=(1, 2)))
     side = _beside(groups, work.veh.shape[0])
     if not len(rows):
         return
-    hole = np.isnan(work.veh[rows])
+    hole = np.isnan(work.veh[rows]) & ~no_hour
     short = _short(hole, work.block.interval_s)
     views = _views(work.veh, work, rows, side, groups)
     for which, errors in (

@@ -5,33 +5,53 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.counting.work import CODES, FLOAT, Usual, Work, day_ratio
+from network_data.counting.work import CODES, FLOAT, Usual, Work, day_ratio, median, run_length
 
 PASSES = 4
 """Most lasting changes told apart in one detector's history."""
+CLEARLY = 6.0
+"""A break explains better than a drift where Bayes' criterion says so by this much. [-]"""
+LEAST_LEVEL = 1e-3
+TINY = 1e-12
+HALF = 0.5
+HISTORY = 0.2
+"""Share of the days that the first ones must make up to be the history of the others. [-]"""
+DRIFT_OVER_DAYS = 14
 EXTRA_SPREAD = 0.02
 """Day-to-day spread of a detector's level that is always allowed for. [-]"""
 INT = NDArray[np.int64]
 
 
-def check_levels(work: Work) -> None:
+def check_levels(work: Work) -> bool:
     """Days far from a loop's usual level, lasting changes of level, and drift; needs what is usual.
 
     The level of a day is counted over usual vehicles, relative to all other loops that day. Days beyond `level_low` and
     `level_high` are refused; smaller changes that last are said and kept, since a road may change too; a drift is taken
-    back to the level of its first days.
+    back to the level of its first days. Returns whether days were refused or said to differ.
     """
     if work.usual is None:
-        return
+        return False
     level, expected = levels_of(work, work.usual)
     judged = expected * 3600 / (work.block.interval_s * work.veh.shape[2]) >= work.limits.least_vph
     level[~judged | (expected < work.limits.dead_expected_veh)] = np.nan
-    _far_days(work, level)
-    with np.errstate(divide="ignore"):
-        log_level = np.where(level > 0, np.log(np.maximum(level, 1e-6)), np.nan)
-    far = np.abs(log_level) > np.log(min(work.limits.level_high, 1 / work.limits.level_low))
     noise = np.sqrt(EXTRA_SPREAD**2 + 2 / np.maximum(expected, 1.0))
-    _lasting(work, log_level, far, noise)
+    log_level = _logs(level)
+    drifting = _drifts(work, log_level, noise)
+    level[drifting] = np.nan
+    log_level[drifting] = np.nan
+    lasting = _lasting(work, log_level, _lone_far_days(work, log_level), noise)
+    work.refuse_days(np.abs(lasting) > _far(work), "level")
+    log_level[lasting != 0] = np.nan
+    return _far_days(work, log_level) or bool((lasting != 0).any())
+
+
+def _far(work: Work) -> float:
+    """Log of a level beyond which a day is refused."""
+    return float(np.log(min(work.limits.level_high, 1 / work.limits.level_low)))
+
+
+def _logs(level: FLOAT) -> FLOAT:
+    return np.asarray(np.log(np.maximum(level, LEAST_LEVEL)))
 
 
 def levels_of(work: Work, usual: Usual) -> tuple[FLOAT, FLOAT]:
@@ -40,57 +60,104 @@ def levels_of(work: Work, usual: Usual) -> tuple[FLOAT, FLOAT]:
     return np.stack([ratio for ratio, _ in pairs], axis=1), np.stack([expected for _, expected in pairs], axis=1)
 
 
-def _far_days(work: Work, level: FLOAT) -> None:
+def _lone_far_days(work: Work, x: FLOAT) -> NDArray[np.bool_]:
+    """Days far from the usual level that are no lasting change: fewer in a row than `step_days`."""
+    far = np.abs(x) > _far(work)
+    again = np.zeros_like(far)
+    again[:, 1:] = far[:, :-1]
+    return far & (run_length(far & again) + 1 < work.limits.step_days)
+
+
+def _far_days(work: Work, x: FLOAT) -> bool:
+    """Refuse days far from the level of the days that no other rule has spoken about."""
+    level = np.exp(x - median(x, axis=1)[:, None])
     odd = (level < work.limits.level_low) | (level > work.limits.level_high)
-    for i, n in np.argwhere(odd):
-        work.said["level", int(i), int(n)] = (
+    for i, n in np.argwhere(odd).tolist():
+        work.said["level", i, n] = (
             f"the day's level is {level[i, n]:.2g} times the loop's usual one while other loops are as usual"
         )
-    for i in np.flatnonzero(odd.any(axis=1)).tolist():
-        bad = np.zeros((1, *work.veh.shape[1:]), dtype=bool)
-        bad[0, odd[i]] = True
-        work.mark(bad, "level", slice(i, i + 1))
+    work.refuse_days(odd, "level")
+    return bool(odd.any())
 
 
-def _lasting(work: Work, x: FLOAT, far: NDArray[np.bool_], noise: FLOAT) -> None:
-    """Changes that last and drifts, several in one history."""
-    limits = work.limits
+def _drifts(work: Work, x: FLOAT, noise: FLOAT) -> NDArray[np.bool_]:
+    """Find loops whose level moves steadily, and undo it; (D,)."""
+    limits, n_day = work.limits, x.shape[1]
+    use = np.isfinite(x)
+    n = use.sum(axis=1)
+    floor = np.where(use, noise**2, 0.0).sum(axis=1)
+    line = fitted_line(x, use)
+    # over longer histories traffic itself develops, as the root of time
+    longer = np.sqrt(max(1.0, n_day / DRIFT_OVER_DAYS))
+    found = (np.abs(line.change) > longer * limits.drift) & (line.certainty(floor) > limits.drift_certainty)
+    found = np.asarray(found & (n >= limits.drift_days))
+    rows = np.flatnonzero(found)
+    if len(rows):
+        segment = best_segment(np.where(use[rows], x[rows], 0.0), use[rows], limits.step_days)
+        steps = segment.certainty(n[rows], floor[rows]) > limits.step_certainty
+        steps &= np.abs(segment.change) > np.log1p(limits.step)
+        broken = _bic(segment.left + floor[rows], n[rows], 4) + CLEARLY < _bic(
+            line.left[rows] + floor[rows], n[rows], 2
+        )
+        found[rows[steps & broken]] = False
+    for i in np.flatnonzero(found).tolist():
+        _undo_drift(work, i, use[i], line.slope[i], line.change[i])
+    return found
+
+
+def _lasting(work: Work, x: FLOAT, far: NDArray[np.bool_], noise: FLOAT) -> FLOAT:
+    """Find changes that last, several in one history; the log of the change on the days concerned, 0 elsewhere."""
+    limits, out = work.limits, np.zeros(x.shape)
     open_days = np.isfinite(x) & ~far
-    for step in range(PASSES):
+    for _ in range(PASSES):
         rows = np.flatnonzero(open_days.sum(axis=1) >= max(2 * limits.step_days, 5))
         if not len(rows):
-            return
-        days, own, use = x[rows], noise[rows], open_days[rows]
-        segment = best_segment(np.where(use, days, 0.0), use, limits.step_days)
-        line = fitted_line(days, use)
-        n = use.sum(axis=1)
-        floor = np.where(use, own**2, 0.0).sum(axis=1)
-        straight = _bic(line.left + floor, n, 2) < _bic(segment.left + floor, n, 4)
+            break
+        use = open_days[rows]
+        segment = best_segment(np.where(use, x[rows], 0.0), use, limits.step_days)
+        floor = np.where(use, noise[rows] ** 2, 0.0).sum(axis=1)
         steps = np.abs(segment.change) > np.log1p(limits.step)
-        steps &= segment.certainty(n, floor) > limits.step_certainty
-        drifts = (np.abs(line.change) > limits.drift) & (line.certainty(floor) > limits.drift_certainty)
-        drifts &= (n >= limits.drift_days) & (step == 0) & (straight | ~steps)
-        steps &= ~drifts
-        for r in np.flatnonzero(drifts).tolist():
-            _undo_drift(work, int(rows[r]), use[r], line.slope[r], line.change[r])
-            open_days[rows[r]] = False
+        steps &= segment.certainty(use.sum(axis=1), floor) > limits.step_certainty
         for r in np.flatnonzero(steps).tolist():
             i, first, last = int(rows[r]), int(segment.first[r]), int(segment.last[r])
             changed = np.zeros(x.shape[1], dtype=bool)
             changed[first:last] = True
-            if first <= int(np.argmax(use[r])):  # a change is told by what comes later
-                changed = ~changed
-            _say_step(work, i, changed & use[r], segment.change[r] if changed[first] else -segment.change[r])
+            if (
+                not use[r, :first].any() or not use[r, last:].any()
+            ):  # two blocks: the later one is held against the first
+                cut = last if not use[r, :first].any() else first
+                changed = np.arange(x.shape[1]) >= cut
+                if use[r, :cut].sum() <= HISTORY * use[r].sum():
+                    changed = ~changed  # too few days to be a history
+            change = float(segment.change[r] if changed[first] else -segment.change[r])
+            changed = _trimmed(changed & use[r], x[i], float(np.mean(x[i, use[r] & ~changed])), change)
+            if changed.sum() < limits.step_days:
+                open_days[i] = False
+                continue
+            out[i, changed] = change
+            _say_step(work, i, changed, change)
             open_days[i] &= ~changed
-        open_days[rows[~steps & ~drifts]] = False
+        open_days[rows[~steps]] = False
+    return out
+
+
+def _trimmed(days: NDArray[np.bool_], x: FLOAT, other: float, change: float) -> NDArray[np.bool_]:
+    """The days of a change without those at its ends that lie nearer to the other days."""
+    at = np.flatnonzero(days)
+    moved = (x[at] - other) / change > HALF
+    if not moved.any():
+        return np.zeros_like(days)
+    out = np.zeros_like(days)
+    out[at[np.argmax(moved) : len(at) - int(np.argmax(moved[::-1]))]] = True
+    return out
 
 
 def _say_step(work: Work, i: int, days: NDArray[np.bool_], change: float) -> None:
+    text = f"the level changed to {np.exp(change):.2g} times what it was on other days, and stayed so"
+    if abs(change) <= _far(work):
+        text += "; kept, since the road may have changed"
     for n in np.flatnonzero(days).tolist():
-        work.said["level", i, n] = (
-            f"the level changed to {np.exp(change):.2g} times what it was on other days, and stayed so; "
-            "kept, since the road may have changed"
-        )
+        work.said["level", i, n] = text
 
 
 def _undo_drift(work: Work, i: int, use: NDArray[np.bool_], slope: float, change: float) -> None:
@@ -117,7 +184,9 @@ class Segment:
         """Change in standard errors. [-]"""
         variance = np.maximum(self.left / np.maximum(n - 3, 1), floor / np.maximum(n, 1))
         n_out = np.maximum(n - self.n_in, 1)
-        return np.asarray(np.abs(self.change) / np.sqrt(variance * (1 / np.maximum(self.n_in, 1) + 1 / n_out)))
+        return np.asarray(
+            np.abs(self.change) / np.sqrt(np.maximum(variance, TINY) * (1 / np.maximum(self.n_in, 1) + 1 / n_out))
+        )
 
 
 def best_segment(x: FLOAT, use: NDArray[np.bool_], least: int) -> Segment:
@@ -155,7 +224,7 @@ class Line:
     def certainty(self, floor: FLOAT) -> FLOAT:
         """Slope in standard errors. [-]"""
         variance = np.maximum(self.left / np.maximum(self.n - 2, 1), floor / np.maximum(self.n, 1))
-        return np.asarray(np.abs(self.slope) * np.sqrt(self.spread / variance))
+        return np.asarray(np.abs(self.slope) * np.sqrt(self.spread / np.maximum(variance, TINY)))
 
 
 def fitted_line(x: FLOAT, use: NDArray[np.bool_]) -> Line:

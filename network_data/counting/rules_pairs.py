@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from network_data.counting.groups import Groups
 from network_data.counting.rules_clock import binned
-from network_data.counting.work import CODES, FLOAT, FLOAT32, INT, Usual, Work, day_ratio, median
+from network_data.counting.work import BOOL, CODES, FLOAT, FLOAT32, INT, Usual, Work, day_ratio, median
 
-CLEAR_MISFIT = 3.0
+CLEAR_MISFIT = 1.5
 """Counts must be so far from usual, in variances, before a swap is looked for. [-]"""
-CERTAIN = 5.0
+CLUMPS = 2.0
+"""Variance of counts over that of Poisson ones. [-]"""
+SHARE_SPREAD = 0.05
+"""Spread of a lane's share of an hour's traffic, beside chance. [-]"""
+SAME_SUM = 0.15
+"""Log of a day's total over another loop's usual one, below which it may be that loop's. [-]"""
+CERTAIN = 4.0
 """Standard deviations beyond which a change of balance is no chance."""
 USUAL_SPREAD = 0.03
 """Spread of the balance that is always allowed for. [-]"""
@@ -48,14 +54,29 @@ def _check_pairs(work: Work, usual: Usual, pairs: INT) -> None:
         ) -> FLOAT:
             return _misfit(today[seen], base[like], spread[like])
 
-        as_read = fit(one, one) + fit(other, other)
-        swapped = fit(one, other) + fit(other, one)
-        found = differ & (as_read > 2 * CLEAR_MISFIT) & (swapped < limits.swap_gain * as_read)
+        as_read, swapped = fit(one, one) + fit(other, other), fit(one, other) + fit(other, one)
+        found = (as_read > 2 * CLEAR_MISFIT) & (swapped < limits.swap_gain * as_read)
         # neither may look like itself: one loop at fault is no swap
         found &= (fit(one, one) > fit(one, other)) & (fit(other, other) > fit(other, one))
+        found |= _shares_swapped(today[one], today[other], base[one], base[other], limits.swap_gain)
+        found &= differ
         for a, b in pairs[found].tolist():
             if ("swapped", a, n) not in work.said and ("swapped", b, n) not in work.said:
                 _undo_swap(work, a, b, n)
+
+
+def _shares_swapped(a: FLOAT32, b: FLOAT32, base_a: FLOAT32, base_b: FLOAT32, gain: float) -> BOOL:
+    """Pairs of which each carries the other's usual total, and the other's share of their sum hour by hour."""
+    total, usual = a + b, np.maximum(base_a + base_b, 1e-6)
+    share = base_a / usual
+    spread = np.maximum(CLUMPS * total * share * (1 - share) + (SHARE_SPREAD * total) ** 2, 1.0)
+    as_read, swapped = (_misfit(a, total * part, spread) for part in (share, 1 - share))
+    seen = np.isfinite(total) & np.isfinite(usual)
+    as_other = np.ones(len(a), dtype=bool)
+    for own, like in ((a, base_b), (b, base_a)):
+        sums = [np.where(seen, x, 0.0).sum(axis=1, dtype=float) for x in (own, like)]
+        as_other &= np.abs(np.log(np.maximum(sums[0], 1.0) / np.maximum(sums[1], 1.0))) < SAME_SUM
+    return np.asarray(as_other & (as_read > CLEAR_MISFIT) & (swapped < gain * as_read))
 
 
 def _undo_swap(work: Work, a: int, b: int, n: int) -> None:
@@ -127,12 +148,11 @@ def _say_balance(work: Work, balance: Balance, n: int, log_ratio: float, vouched
     up, down = balance
     members = [*up, *down]
     suspects = [i for i in members if not vouched[i, n]] or members
+    culprit = suspects[0]
     if work.usual is not None:
-        ratio, _ = day_ratio(work.veh[suspects, n], work.usual.on(n)[suspects])
+        ratio, _ = day_ratio(work.veh[members, n], work.usual.on(n)[members])
         off = np.abs(np.log(np.maximum(np.nan_to_num(ratio, nan=1.0), 1e-3)))
-        culprit = suspects[int(np.argmax(off))]
-    else:
-        culprit = suspects[0]
+        culprit = members[int(np.argmax(off))]
     names = [" + ".join(repr(work.block.detectors[i]) for i in side[:4]) for side in (up, down)]
     text = f"{names[0]} count {np.exp(log_ratio):.2f} times what {names[1]} count"
     if len(suspects) > 1 and work.usual is None:

@@ -8,19 +8,26 @@ from numpy.typing import NDArray
 from network_data.counting.work import FLOAT, FLOAT32, INT, Work, kinds_of, median, run_length, run_sum
 
 PULSE_RUN = 3
+SHAPE_DETECTORS = 2_000
+"""Detectors that tell the day's course where there are very many."""
+WHOLE_DAY_S = 20 * 3600.0
+"""A loop that counts nothing for so long on a day, and never anything, is dead. [s]"""
 SLACK_VEH = 1.0
 """How far a pulse count may be off by rounding."""
 
 
-def check_values(work: Work) -> None:
-    """Refuse what cannot be a count of vehicles."""
+def check_values(work: Work, no_hour: NDArray[np.bool_]) -> None:
+    """Refuse what cannot be a count of vehicles.
+
+    `no_hour` (N, K) are the intervals that a clock change leaves out: nothing is missing there.
+    """
     block, limits = work.block, work.limits
     pulse_veh = limits.pulse_hz * block.interval_s
     run = max(PULSE_RUN, int(np.ceil(limits.pulse_s / block.interval_s)))
     most_veh = block.lanes * (limits.most_vph_per_lane * block.interval_s / 3600 + limits.clump_veh)
     for part in work.chunks():
         veh = work.veh[part]
-        work.mark(np.isnan(veh), "missing", part)
+        work.mark(np.isnan(veh) & ~no_hour, "missing", part)
         work.mark(veh < 0, "negative", part)
         close = np.abs(veh - pulse_veh) <= limits.pulse_tolerance * pulse_veh + SLACK_VEH
         if close.any():
@@ -43,8 +50,9 @@ def check_stuck(work: Work) -> None:
         work.mark(long & (veh >= limits.stuck_from_veh), "stuck", part)
 
 
-def check_dead(work: Work) -> None:
-    """Refuse silence where traffic usually is, and loops that never counted a vehicle."""
+def check_dead(work: Work) -> bool:
+    """Refuse silence where traffic usually is, and loops that never counted a vehicle; whether there are any."""
+    found = False
     shape = _shape(work.veh)
     whole_days = work.veh.shape[2] * work.block.interval_s >= WHOLE_DAY_S
     for part in work.chunks():
@@ -54,11 +62,10 @@ def check_dead(work: Work) -> None:
         dead = silent & (run_sum(silent, expected) >= work.limits.dead_expected_veh)
         counted = np.nansum(veh, axis=(1, 2)) > 0
         never = ~counted & ((silent.sum(axis=2) * work.block.interval_s).max(axis=1) >= WHOLE_DAY_S)
-        work.mark(dead | (silent & never[:, None, None] if whole_days else dead), "dead", part)
-
-
-WHOLE_DAY_S = 20 * 3600.0
-"""A loop that counts nothing for so long on a day, and never anything, is dead. [s]"""
+        dead |= silent & never[:, None, None] & whole_days
+        work.mark(dead, "dead", part)
+        found |= bool(dead.any())
+    return found
 
 
 def _before(flag: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -69,10 +76,16 @@ def _before(flag: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _shape(veh: FLOAT32) -> FLOAT:
-    """The day's course over all detectors, mean 1, shape (K,)."""
-    seen = np.isfinite(veh)
-    by_time = np.where(seen, veh, 0.0).sum(axis=(0, 1), dtype=float) / np.maximum(seen.sum(axis=(0, 1)), 1)
-    return np.asarray(by_time / max(float(by_time.mean()), 1e-9))
+    """The day's course of a middling detector, mean 1, shape (K,); a few wild ones do not bend it."""
+    some = veh[:: max(1, len(veh) // SHAPE_DETECTORS)]
+    seen = np.isfinite(some)
+    by_time = np.where(seen, some, 0.0).sum(axis=1, dtype=float) / np.maximum(seen.sum(axis=1), 1)
+    mean = by_time.mean(axis=1, keepdims=True)
+    by_time = by_time[mean[:, 0] > 0] / mean[mean[:, 0] > 0]
+    if not len(by_time):
+        return np.ones(veh.shape[2])
+    shape = np.median(by_time, axis=0)
+    return np.asarray(shape / max(float(shape.mean()), 1e-9))
 
 
 def _expected(veh: FLOAT32, shape: FLOAT, kinds: INT, usual_share: float) -> FLOAT32:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,6 +27,8 @@ HOLIDAY_GAIN = 0.7
 """A working day whose counts differ from those of Sundays by less than this share of what they differ from working days
 is a holiday. [-]"""
 MAD_TO_SD = 1.4826
+LEAST_SPREAD = 0.1
+"""Day-to-day spread of a count that is allowed for beside chance, whatever the few days known say. [-]"""
 
 
 @dataclass(eq=False)
@@ -37,9 +39,19 @@ class Usual:
     """
 
     kinds: INT  # (N,) kind of each day
+    days: tuple[date | None, ...]
     veh: FLOAT32  # (D, kinds, K)
     sd_veh: FLOAT32  # (D, kinds, K)
     level: FLOAT  # (N,)
+
+    def beside(self, n: int) -> tuple[int, int, int]:
+        """Kinds of the calendar days before, on and after day n."""
+        day, kind = self.days[n], int(self.kinds[n])
+        if day is None:
+            return kind, kind, kind
+        most = int(self.kinds.max())
+        before, after = (min(int(kinds_of((day + timedelta(days=d),))[0]), most) for d in (-1, 1))
+        return before, kind, after
 
     def on(self, n: int) -> FLOAT32:
         """Usual counts of the kind of day n, at that day's level, shape (D, K)."""
@@ -71,6 +83,11 @@ class Work:
         own[new] = CODES.index(code) + 1
         self.veh[detectors][new] = np.nan
 
+    def refuse_days(self, bad: BOOL, code: Code) -> None:
+        """Refuse whole days of detectors, (D, N)."""
+        for i in np.flatnonzero(bad.any(axis=1)).tolist():
+            self.mark(np.broadcast_to(bad[i][None, :, None], (1, *self.veh.shape[1:])), code, slice(i, i + 1))
+
     def chunks(self) -> list[slice]:
         """Detectors in pieces small enough for arrays beside the block."""
         n, rest = self.veh.shape[0], max(int(np.prod(self.veh.shape[1:])), 1)
@@ -92,6 +109,10 @@ def kinds_of(days: tuple[date | None, ...]) -> INT:
 def find_usual(work: Work) -> None:
     """Learn what is usual; holidays count as Sundays where their counts look so."""
     kinds = kinds_of(work.block.days)
+    counts = np.bincount(kinds, minlength=3)
+    least = work.limits.history_days
+    if min(counts[1:]) < least <= counts[1] + counts[2]:  # a short history knows weekends only
+        kinds = np.minimum(kinds, 1)
     work.usual = _usual(work, kinds)
     if work.usual is not None and (kinds == 0).any() and (kinds == 2).any():
         holidays = _holidays(work, kinds, work.usual)
@@ -115,9 +136,10 @@ def _usual(work: Work, kinds: INT) -> Usual | None:
             middle = median(values, axis=1, least=least)
             veh[part, kind] = middle
             spread = median(np.abs(values - middle[:, None]), axis=1, least=least)
-            sd_veh[part, kind] = np.sqrt((MAD_TO_SD * spread) ** 2 + np.maximum(middle, 0.0) + 1.0)
+            chance = (LEAST_SPREAD * middle) ** 2 + np.maximum(middle, 0.0) + 1.0
+            sd_veh[part, kind] = np.sqrt((MAD_TO_SD * spread) ** 2 + chance)
     level = np.array([_level(work.veh[:, n], veh[:, kinds[n]]) for n in range(n_day)])
-    return Usual(kinds, veh, sd_veh, level)
+    return Usual(kinds, work.block.days, veh, sd_veh, level)
 
 
 def _level(veh: FLOAT32, usual: FLOAT32) -> float:
