@@ -21,6 +21,7 @@ from its.console import guarded, log_to_stderr
 from its.requests import (
     DEFAULT_DAYS,
     DEFAULT_TIME_LIMIT_S,
+    Confirm,
     Controllers,
     DemandSource,
     OptimizeRequest,
@@ -151,6 +152,9 @@ def optimize(
     ] = None,
     iterations: Annotated[int | None, typer.Option(min=0, metavar="N", help="Iterations of the search.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, metavar="N", help="Threads. [default: 2]")] = None,
+    confirm: Annotated[
+        Confirm | None, typer.Option(help="The last few candidates also run in SUMO; the plan wins in both models.")
+    ] = None,
 ) -> None:
     """Better signal plans from counts: plan.json, plan.add.xml, plan.csv, report.html and run.json into DIR."""
     started_s = time.monotonic() - time.process_time()
@@ -165,6 +169,7 @@ def optimize(
         time_limit_s=time_limit,
         iterations=iterations,
         workers=workers,
+        confirm=confirm,
         started_s=started_s,
     )
 

@@ -10,17 +10,30 @@ from pathlib import Path
 from typing import Any
 
 from its.actuation import ActuatedPlan, load_actuated, over_actuated, said_over_actuated
-from its.console import Console, format_table
+from its.confirm import (
+    Referee,
+    Trial,
+    chosen,
+    confirm_json,
+    confirm_table,
+    ladder_in_sumo,
+    narrowed,
+    refuse_other_networks,
+)
+from its.console import Console
 from its.inputs import LoadedDemand, load_demand, load_field_plan, load_network, sha256_of
 from its.interrupt import Interruption, listening
 from its.measures_json import measures_json
+from its.optimize_text import print_run, say_notes, unproven
 from its.people import people_of
 from its.report import ReportData, render_report
 from its.requests import Effort, OptimizeRequest, effort_of
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
 from its.saturation import saturation_of
+from its.sumo import sumo_home
 from its.today import todays_check
 from its.warm import compile_kernels
+from network_data.errors import OutsideProgramError
 from network_data.formats.files import write_together
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.plan_json import dump_plan, plan_document, program_id_of
@@ -38,8 +51,6 @@ from sim.measures import Measures, People, measure
 
 log = logging.getLogger(__name__)
 
-MAX_NOTES = 12
-"""Most notes said on the terminal; all of them are in report and record."""
 MOST_EXPLAINED = 500
 """Signals up to which every changed number is explained."""
 WRITE_RESERVE_S = 1.5
@@ -64,11 +75,16 @@ class _Work:
     console: Console
     compile_s: float
     interruption: Interruption
+    trials: tuple[Trial, ...] = ()
+    confirm: dict[str, Any] | None = None
 
 
 def optimize_job(request: OptimizeRequest) -> int:
     """Run the job; returns the exit code. The files are written at the end, all of them or none."""
     console = Console()
+    if request.confirm is not None:
+        sumo_home()
+        refuse_other_networks(request.network)
     with console.stage("read"):
         inputs = _read(request)
         people = people_of(inputs.settings, inputs.network)
@@ -77,16 +93,21 @@ def optimize_job(request: OptimizeRequest) -> int:
     if compile_s > 1.0:
         console.say(f"kernels compiled in {compile_s:.1f} s (first run only, not counted in the time limit)")
     with listening(console.say) as interruption:
-        return _search_and_write(request, inputs, people, _Work(console, compile_s, interruption))
+        work = _Work(console, compile_s, interruption)
+        result, work = (
+            _confirmed(request, inputs, work) if request.confirm else (_searched(request, inputs, work), work)
+        )
+        _measure_and_write(request, inputs, people, result, work)
+    return interruption.exit_code
 
 
-def _search_and_write(request: OptimizeRequest, inputs: _Inputs, people: People, work: _Work) -> int:
-    """From the search on; asked to end, it writes the best legal plan so far."""
-    console = work.console
+def _searched(request: OptimizeRequest, inputs: _Inputs, work: _Work, *, reserve_s: float = 0.0) -> Result:
+    """The search; asked to end, it gives the best legal plan so far. `reserve_s` is kept back of the time limit."""
     deadline = _deadline(request, inputs, work.compile_s)
-    console.say("searching; Ctrl-C ends with the best plan so far")
-    with console.stage("optimize") as stage:
-        result = optimize(
+    deadline = deadline - reserve_s if deadline is not None else None
+    work.console.say("searching; Ctrl-C ends with the best plan so far")
+    with work.console.stage("optimize") as stage:
+        return optimize(
             inputs.network,
             inputs.demand.scenarios,
             inputs.field,
@@ -99,10 +120,50 @@ def _search_and_write(request: OptimizeRequest, inputs: _Inputs, people: People,
             measured_links=inputs.demand.measured_links,
             saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
             stop=work.interruption.asked,
+            keep_recent=request.confirm is not None,
             progress=lambda n, rung, value: stage.update(
                 _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
             ),
         )
+
+
+def _confirmed(request: OptimizeRequest, inputs: _Inputs, work: _Work) -> tuple[Result, _Work]:
+    """The search, and of its last candidates the one that wins in SUMO too."""
+    with Referee(
+        request.network,
+        inputs.network,
+        inputs.demand.scenarios,
+        inputs.field,
+        plans=request.plans,
+        begin_s=inputs.demand.begin_s,
+        end_s=inputs.demand.end_s,
+        seed=request.seed,
+        workers=inputs.effort.workers,
+    ) as referee:
+        with work.console.stage("SUMO"):
+            referee.prepare()
+        limit_s = inputs.effort.time_limit_s
+        reserve_s = referee.reserve_s(limit_s) if limit_s is not None else 0.0
+        result = _searched(request, inputs, work, reserve_s=reserve_s)
+        end_s = _deadline(request, inputs, work.compile_s)
+        time_s = None if end_s is None else end_s - time.monotonic()
+        with work.console.stage("SUMO") as stage:
+            try:
+                trials = referee.judge(result, time_s=time_s, progress=stage.update)
+            except OutsideProgramError:
+                if work.interruption.asked():  # Ctrl-C reached SUMO too: nothing is confirmed
+                    raise KeyboardInterrupt from None
+                raise
+        best = chosen(trials)
+        told = confirm_json(trials, best, referee.left_out)
+    print(confirm_table(told))
+    print()
+    return narrowed(result, best), replace(work, trials=tuple(trials), confirm=told)
+
+
+def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People, result: Result, work: _Work) -> None:
+    """Measure every step, write the files, say what came out."""
+    console = work.console
     with console.stage("measure"):
         steps = [("field plan", inputs.field), *((step.name, step.plan) for step in result.ladder)]
         measured = [(name, plan, measure(result.simulator, plan, people=people)) for name, plan in steps]
@@ -110,12 +171,8 @@ def _search_and_write(request: OptimizeRequest, inputs: _Inputs, people: People,
         shown = measure(result.simulator, inputs.field, people=people, actuated=live) if live else None
     with console.stage("write"):
         run = _write(request, inputs, result, measured, shown, work)
-    _print(run, request.out)
-    _say_notes(
-        [*_unproven(run["today"]), *run["notes"], *run["demand"]["notes"]],
-        console,
-    )
-    return work.interruption.exit_code
+    print_run(run, request.out)
+    say_notes([*unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
 
 
 def _read(request: OptimizeRequest) -> _Inputs:
@@ -125,7 +182,7 @@ def _read(request: OptimizeRequest) -> _Inputs:
     effort = effort_of(request, settings)
     settings = settings.model_copy(update={"search": settings.search.model_copy(update={"workers": effort.workers})})
     check_names(settings, network, field, str(request.settings))
-    demand = load_demand(request.source, network, field)
+    demand = load_demand(request.source, network, field, settings)
     files: dict[str, Path | None] = {"network": request.network, **request.source.files}
     files |= {"plans": request.plans, "settings": request.settings}
     return _Inputs(
@@ -235,7 +292,8 @@ def _run_record(
         "program_id": program_id,
         "network_hash": inputs.network.hash,
         "period": {"begin_s": demand.begin_s, "end_s": demand.end_s, "days": request.source.days},
-        "ladder": ladder_json(measured, result),
+        "ladder": _ladder_of(inputs, result, measured, work),
+        "confirm": work.confirm,
         "objective": {"before": result.objective_before, "after": result.objective_after},
         "today": todays_check(
             inputs.network,
@@ -272,6 +330,17 @@ def _run_record(
     }
 
 
+def _ladder_of(
+    inputs: _Inputs, result: Result, measured: list[tuple[str, TimingPlan, Measures]], work: _Work
+) -> list[dict[str, Any]]:
+    """The steps in the engine's simulation, and beside them in SUMO where that was asked."""
+    rows = ladder_json(measured, result)
+    if work.trials:
+        told = ladder_in_sumo(work.trials, inputs.field, [plan for _, plan, _ in measured])
+        rows = [{**row, "sumo": one} for row, one in zip(rows, told, strict=True)]
+    return rows
+
+
 def _explained(inputs: _Inputs, result: Result, measured: list[tuple[str, TimingPlan, Measures]]) -> tuple[Reason, ...]:
     """Why each changed number is as it is; in very large networks nobody reads that, and it would take minutes."""
     if len(inputs.network.controllers) > MOST_EXPLAINED:
@@ -285,53 +354,3 @@ def _explained(inputs: _Inputs, result: Result, measured: list[tuple[str, Timing
         inputs.settings,
         flows_vph=mean_flows_vph(inputs.demand.scenarios),
     )
-
-
-def _unproven(today: dict[str, Any]) -> list[str]:
-    """Which signals' gains nothing vouches for, in one sentence."""
-    missed = [signal for signal, said in today["signals"].items() if said["unproven"]]
-    judged = [d["ok"] for d in today["detectors"] if d["ok"] is not None]
-    reproduced = f"the model reproduces {sum(judged)} of {len(judged)} detectors under the field plan"
-    return [f"{reproduced}; unproven at {', '.join(missed)}"] if missed else []
-
-
-def _say_notes(notes: list[str], console: Console) -> None:
-    """What was repaired and assumed, for those who read no further than the terminal."""
-    for note in notes[:MAX_NOTES]:
-        console.say(f"note: {note}")
-    if len(notes) > MAX_NOTES:
-        console.say(f"note: {len(notes) - MAX_NOTES} more in report.html and run.json")
-
-
-def _print(run: dict[str, Any], out: Path) -> None:
-    """The ladder and where the files are."""
-    ladder = run["ladder"]
-    first = ladder[0]["delay_s_per_veh"]
-    rows = [
-        (
-            step["step"],
-            f"{step['delay_s_per_veh']:.1f}",
-            f"{100 * (step['delay_s_per_veh'] / first - 1):+.0f} %" if first else "",
-            f"{step['stops_per_veh']:.2f}",
-            f"{step['queue_max_veh']:.0f}",
-        )
-        for step in ladder
-    ]
-    print(format_table(("step", "delay s/veh", "change", "stops/veh", "worst queue veh"), rows))
-    print()
-    last = ladder[-1]["signals"]
-    signals = [
-        (
-            signal,
-            *(f"{step['signals'][signal]['delay_s_per_veh']:.1f}" for step in ladder),
-            f"{ladder[0]['signals'][signal]['stops_per_veh']:.2f} → {last[signal]['stops_per_veh']:.2f}",
-            f"{ladder[0]['signals'][signal]['queue_max_veh']:.0f} → {last[signal]['queue_max_veh']:.0f}",
-            f"{ladder[0]['signals'][signal]['cycle_s']:g} → {last[signal]['cycle_s']:g}",
-        )
-        for signal in last
-    ]
-    steps = [f"{step['step']}" for step in ladder]
-    print(format_table(("signal: delay s/veh", *steps, "stops/veh", "worst queue", "cycle s"), signals))
-    print()
-    for name in ("plan.json", "plan.add.xml", "plan.csv", "report.html", "run.json"):
-        print(out / name)

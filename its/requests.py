@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Controllers = Literal["fixed", "actuated"]
 Parameters = Literal["street", "sumo"]
+Confirm = Literal["sumo"]
 Standard = Literal["hcm", "khcm"]
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_DAYS = "weekday"
@@ -50,6 +51,7 @@ class OptimizeRequest:
     time_limit_s: float | None = None
     iterations: int | None = None
     workers: int | None = None
+    confirm: Confirm | None = None
     started_s: float = field(default_factory=time.monotonic)
 
 

@@ -189,6 +189,11 @@ def _as_additional(plan: Path, network: RoadNetwork, scenario: Scenario, target:
     """The plan as a file that SUMO loads on top of the scenario; none where the scenario loads it already."""
     if any(plan.resolve() == other.resolve() for other in scenario.additional):
         return ()
+    return additional_of(plan, network, target, scenario)
+
+
+def additional_of(plan: Path, network: RoadNetwork, target: Path, scenario: Scenario | None = None) -> tuple[Path, ...]:
+    """A plan file as SUMO loads it on top of a network: itself, or written to `target` where it is a plan.json."""
     with open_bytes(plan) as stream:
         is_json = stream.read(4096).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
     if is_json:
@@ -197,7 +202,7 @@ def _as_additional(plan: Path, network: RoadNetwork, scenario: Scenario, target:
         exported, _ = to_sumo(read, network, _in_force(network), name)
         target.write_text(write_sumo_programs(exported), encoding="utf-8")
         return (target,)
-    _check_programs(plan, network, scenario)
+    _check_programs(plan, network, scenario.additional if scenario is not None else ())
     return (plan,)
 
 
@@ -206,10 +211,10 @@ def _in_force(network: RoadNetwork) -> TimingPlan:
     return TimingPlan(controllers={x.id: x.programs[-1] for x in network.controllers.values() if x.programs})
 
 
-def _check_programs(plan: Path, network: RoadNetwork, scenario: Scenario) -> None:
+def _check_programs(plan: Path, network: RoadNetwork, additional: Sequence[Path]) -> None:
     """Refuse programs that SUMO would stop at, all faults together."""
     in_use = {(x.id, program.program_id): "the network" for x in network.controllers.values() for program in x.programs}
-    for path in scenario.additional:
+    for path in additional:
         in_use |= dict.fromkeys(_program_ids(path), str(path))
     faults = []
     for x, program in read_sumo_programs(plan).items():
