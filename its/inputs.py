@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from its.recognize import load_field_plan, load_network, sha256_of, some
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
 from network_data.counting.counts import CountTable, read_counts, select_days
-from network_data.counting.quality import Verdict, prepare_days
+from network_data.counting.quality import Verdict, block_of, prepare_days
+from network_data.day_scenarios import choose_days, day_scenarios
 from network_data.demand import Demand, DemandScenarios, Pair
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 MAX_SCENARIOS = 5
-"""Most days that become scenarios: each costs a simulation per plan; more days hardly move the mean."""
+"""Most days that become scenarios: each costs a simulation per plan."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,8 +66,9 @@ class LoadedDemand:
 def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
     """Demand scenarios from counts, turns or both.
 
-    Each selected day becomes a scenario of equal weight; of more than `MAX_SCENARIOS` days, that many spread evenly are
-    taken and the notes name them. The period's default is all that the counts (or turns) of the selected days cover.
+    Each selected day becomes a scenario of equal weight; of more than `MAX_SCENARIOS` days, that many stand for all,
+    weighted by how many they stand for, and the notes name them. The period's default is all that the counts (or
+    turns) of the selected days cover.
 
     Raises
     ------
@@ -109,10 +109,15 @@ def _from_counts(
     begin_s, end_s = _period(source, first_s, last_s, str(counts_path))
     prepared, verdicts = prepare_days(days, detectors, network)
     notes = [*table.notes, *_said(verdicts)]
-    chosen = _spread(len(days), MAX_SCENARIOS)
+    block = block_of([day for _, day in prepared])
+    choice = choose_days(block, begin_s, end_s, MAX_SCENARIOS)
+    chosen = choice.days
     if len(chosen) < len(days):
-        labels = ", ".join(days[k][0] for k in chosen)
-        notes.append(f"{len(days)} days selected; {len(chosen)} spread evenly over them are the scenarios: {labels}")
+        labels = ", ".join(f"{days[k][0]} ({w:.0%})" for k, w in zip(chosen, choice.weights, strict=True))
+        notes.append(
+            f"{len(days)} days selected; {len(chosen)} of them stand for all, with the share of days each stands for: "
+            f"{labels}; days differ from theirs by {choice.beyond_chance:.1f} times what chance alone would do"
+        )
     counts = tuple(prepared[k][1] for k in chosen)
     estimates = tuple(
         estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k][0])
@@ -120,7 +125,7 @@ def _from_counts(
     )
     notes += _by_day(estimates)
     return LoadedDemand(
-        scenarios=_equal([estimate.demand for estimate in estimates]),
+        scenarios=day_scenarios([estimate.demand for estimate in estimates], choice, block, detectors, begin_s, end_s),
         estimates=estimates,
         notes=tuple(notes),
         begin_s=begin_s,
@@ -168,11 +173,6 @@ def _period(source: DemandSource, first_s: float, last_s: float, where: str) -> 
             f"covers {first_s:g} to {last_s:g} s, nothing of the period {begin_s:g} to {end_s:g} s; mend --begin/--end",
         )
     return begin_s, end_s
-
-
-def _spread(n: int, most: int) -> list[int]:
-    """At most that many of n positions, evenly spread, first and last included."""
-    return sorted({int(k) for k in np.linspace(0, n - 1, min(n, most)).round()})
 
 
 def _equal(demands: Sequence[Demand]) -> DemandScenarios:

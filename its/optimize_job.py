@@ -166,9 +166,15 @@ def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People
     console = work.console
     with console.stage("measure"):
         steps = [("field plan", inputs.field), *((step.name, step.plan) for step in result.ladder)]
-        measured = [(name, plan, measure(result.simulator, plan, people=people)) for name, plan in steps]
+        measured = [
+            (name, plan, measure(result.simulator, plan, people=people, weights=result.weights)) for name, plan in steps
+        ]
         live = inputs.actuated.controllers
-        shown = measure(result.simulator, inputs.field, people=people, actuated=live) if live else None
+        shown = (
+            measure(result.simulator, inputs.field, people=people, actuated=live, weights=result.weights)
+            if live
+            else None
+        )
     with console.stage("write"):
         run = _write(request, inputs, result, measured, shown, work)
     print_run(run, request.out)

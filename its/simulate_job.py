@@ -58,7 +58,7 @@ def simulate_job(request: SimulateRequest) -> int:
             parameters=SETS[_parameters(request)],
             saturation_vph=saturation_of(settings.saturation, network, traffic.trips, control.plan_at(traffic.begin_s)),
         )
-        measures = measure(simulator, shown, people=people, actuated=control.actuated)
+        measures = measure(simulator, shown, people=people, actuated=control.actuated, weights=traffic.weights)
     switched = {t.controller_id for t in transitions}  # what they show over the period has no cycle
     measures = replace(measures, cycle_s={c: s for c, s in measures.cycle_s.items() if c not in switched})
     said = _simulated(request, settings, control, traffic, transitions)
@@ -101,6 +101,7 @@ class _Traffic:
     end_s: float
     kind: str
     queued_veh: int = 0
+    weights: tuple[float, ...] | None = None
 
 
 def _control(request: SimulateRequest, network: RoadNetwork, settings: Settings) -> _Control:
@@ -141,8 +142,20 @@ def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -
             trips = with_queues(network, demand, trips, queues, at_s=at_s, seed=one)
         drawn.append(trips)
     return _Traffic(
-        trips=drawn, begin_s=loaded.begin_s, end_s=loaded.end_s, kind=DRAWN, queued_veh=sum(queues.values())
+        trips=drawn,
+        begin_s=loaded.begin_s,
+        end_s=loaded.end_s,
+        kind=DRAWN,
+        queued_veh=sum(queues.values()),
+        weights=_weights(loaded.scenarios.weights, len(drawn)),
     )
+
+
+def _weights(of_day: Sequence[float], n: int) -> tuple[float, ...] | None:
+    """Weights of n realizations that take the days in turn; None where all days count alike and as often."""
+    times = [len(range(k, n, len(of_day))) for k in range(len(of_day))]
+    weights = tuple(of_day[k % len(of_day)] / times[k % len(of_day)] for k in range(n))
+    return None if len(set(of_day)) == 1 and len(set(times)) == 1 else weights
 
 
 def _simulated(

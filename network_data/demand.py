@@ -62,7 +62,23 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class DemandScenarios:
-    """Several days as scenarios with weights that add up to 1."""
+    """Several days as scenarios with weights that add up to 1.
+
+    `within_veh` is, per scenario, the spread (standard deviation) of the days that it stands for around it, (M, T);
+    empty where every day is a scenario. See `network_data.day_scenarios` for what follows from them.
+    """
 
     scenarios: tuple[Demand, ...]
     weights: tuple[float, ...]
+    within_veh: tuple[FLOAT, ...] = ()
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not self.scenarios or len(self.weights) != len(self.scenarios):
+            faults.append(f"{len(self.scenarios)} scenarios have {len(self.weights)} weights; give one each")
+        if not (all(w > 0 for w in self.weights) and abs(sum(self.weights) - 1) < 1e-6):
+            faults.append(f"weights {self.weights} must be above 0 and add up to 1")
+        if self.within_veh and [w.shape for w in self.within_veh] != [s.veh.shape for s in self.scenarios]:
+            faults.append("within_veh needs the shape of each scenario's vehicles")
+        if faults:
+            raise DemandError("demand scenarios", faults)

@@ -57,6 +57,7 @@ class Result:
     findings: tuple[Finding, ...]
     simulator: Simulator
     notes: tuple[str, ...]
+    weights: tuple[float, ...] | None
     bounds: tuple[dict[str, Any], ...]
     offset_steps: tuple[dict[str, Any], ...] = ()
     recent: tuple[Step, ...] = ()
@@ -66,6 +67,14 @@ class Result:
 def draws_of(demand: DemandScenarios) -> int:
     """How often each scenario is drawn."""
     return DRAWS.get(len(demand.scenarios), 1)
+
+
+def weights_of(demand: DemandScenarios) -> tuple[float, ...] | None:
+    """Weight of each realization of `realizations_of`; None where all days count alike."""
+    if len(set(demand.weights)) == 1:
+        return None
+    n = draws_of(demand)
+    return tuple(weight / n for weight in demand.weights for _ in range(n))
 
 
 def realizations_of(demand: DemandScenarios, *, seed: int, warmup_s: float, network: RoadNetwork) -> list[Trips]:
@@ -100,7 +109,7 @@ def optimize(
     Parameters
     ----------
     demand : DemandScenarios
-        One scenario per day.
+        One scenario per day, or a few days that stand for all; what is minimized is the mean by their weights.
     field : TimingPlan
         The plan in the field: the start, and the yardstick of every rule.
     begin_s, end_s : float
@@ -146,7 +155,8 @@ def optimize(
         )
         for c, controller in network.controllers.items()
     ]
-    evaluator = Evaluator(simulator, models, settings.objective)
+    weights = weights_of(demand)
+    evaluator = Evaluator(simulator, models, settings.objective, weights)
     today: Candidate = tuple(_untouched(model) for model in models)
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
@@ -168,12 +178,13 @@ def optimize(
     return Result(
         plan=ladder[-1].plan,
         ladder=ladder,
-        objective_before=sum(before) / len(before),
+        objective_before=evaluator.expected(before),
         objective_after=search.objective,
         iterations=search.iterations,
         n_runs=evaluator.n_runs,
         findings=tuple(findings),
         simulator=simulator,
+        weights=weights,
         notes=tuple(notes),
         bounds=(*_reserves(models, search.best), *_offset_bounds(coordinator, search.best)),
         offset_steps=tuple(step.as_record() for step in coordinator.steps),

@@ -49,14 +49,22 @@ class Rung:
 
 @dataclass(eq=False)
 class Evaluator:
-    """Candidates to objectives: seconds of delay per vehicle, stops and blocked exits weighted in; remembers all."""
+    """Candidates to objectives: seconds of delay per vehicle, stops and blocked exits weighted in; remembers all.
+
+    `weights` are those of the realizations: a day that stands for more days counts more. None: all alike.
+    """
 
     simulator: Simulator
     models: Sequence[ControllerModel]
     objective: Objective
+    weights: tuple[float, ...] | None = None
     _arrays: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = field(default_factory=dict)
     _waits: dict[tuple[int, tuple[int, bytes, int]], float] = field(default_factory=dict)
     n_runs: int = 0
+
+    def expected(self, values: Sequence[float]) -> float:
+        """Mean of objectives over all realizations, by their weights. [s/veh]"""
+        return float(np.mean(values) if self.weights is None else np.dot(self.weights, values))
 
     def arrays(self, candidate: Candidate) -> PlanArrays:
         """The candidate as the kernel reads it."""
@@ -132,8 +140,8 @@ class Search:
 
     @property
     def objective(self) -> float:
-        """Objective of the best candidate so far, mean over the realizations. [s/veh]"""
-        return float(np.mean(self.best_values))
+        """Objective of the best candidate so far, weighted mean over the realizations. [s/veh]"""
+        return self.evaluator.expected(self.best_values)
 
     def start(self) -> None:
         """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives."""
@@ -158,7 +166,7 @@ class Search:
         winner, winner_values = None, self.best_values
         for i, values in zip(hopeful, others, strict=True):
             full = [*values[:lead], first[i][0], *values[lead:]]
-            if np.mean(full) < np.mean(winner_values) - 1e-9:
+            if self.evaluator.expected(full) < self.evaluator.expected(winner_values) - 1e-9:
                 winner, winner_values = i, full
         if winner is None:
             return False

@@ -37,25 +37,32 @@ def rows_of(estimates: Mapping[str, Estimate]) -> list[tuple[dict[str, Any], dic
     ]
 
 
-def mean_of(values: Floats) -> Estimate:
-    """Mean over realizations of values (R, G)."""
+def mean_of(values: Floats, weights: Floats | None = None) -> Estimate:
+    """Mean over realizations of values (R, G), by their weights (R,) that add up to 1; all alike by default."""
     n = len(values)
+    w = np.full(n, 1 / n) if weights is None else weights
+    mean = values.mean(axis=0) if weights is None else w @ values
+    if n == 1:
+        return Estimate(mean, np.full(values.shape[1], np.nan))
     with np.errstate(invalid="ignore"):
-        se = values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(values.shape[1], np.nan)
-    return Estimate(values.mean(axis=0), se)
+        # of equal weights the standard deviation over the root of n
+        se = np.sqrt((w[:, None] ** 2 * (values - mean) ** 2).sum(axis=0) * n / (n - 1))
+    return Estimate(mean, se)
 
 
-def ratio_of(total: Floats, count: Floats) -> Estimate:
-    """Totals per count, both (R, G): all of the realizations together; 0 where nothing was counted.
+def ratio_of(total: Floats, count: Floats, weights: Floats | None = None) -> Estimate:
+    """Totals per count, both (R, G): all of the realizations together, by weight; 0 where nothing was counted.
 
     The standard error is that of a ratio estimator: of the residuals total − ratio · count.
     """
-    n, counted = len(total), count.sum(axis=0)
-    ratio = total.sum(axis=0) / np.where(counted > 0, counted, 1.0) * (counted > 0)
+    n = len(total)
+    w = np.full(n, 1 / n) if weights is None else weights
+    counted = w @ count
+    ratio = (w @ total) / np.where(counted > 0, counted, 1.0) * (counted > 0)
     if n == 1:
         return Estimate(ratio, np.full(total.shape[1], np.nan))
-    spread = np.sqrt(((total - ratio * count) ** 2).sum(axis=0) / (n * (n - 1)))
-    return Estimate(ratio, spread / np.where(counted > 0, counted / n, 1.0))
+    spread = np.sqrt((w[:, None] ** 2 * (total - ratio * count) ** 2).sum(axis=0) * n / (n - 1))
+    return Estimate(ratio, spread / np.where(counted > 0, counted, 1.0))
 
 
 def by_group(values: Floats, group: Ints, n_group: int) -> Floats:
@@ -72,8 +79,11 @@ class QueueEstimates(NamedTuple):
     longest: Estimate
 
 
-def queue_estimates(queues: Sequence[LaneQueues]) -> QueueEstimates:
-    """Percentile and maximum over all cycles of all realizations; their errors from each realization's own."""
+def queue_estimates(queues: Sequence[LaneQueues], weights: Floats | None = None) -> QueueEstimates:
+    """Percentile and maximum over all cycles of all realizations; their errors from each realization's own.
+
+    The mean goes by the weights of the realizations; percentile and maximum take every cycle alike.
+    """
     edge = queues[0].edge
     n_lane = len(edge) - 1
     every = np.array([q.longest for q in queues])  # (R, cycles of all lanes)
@@ -87,4 +97,4 @@ def queue_estimates(queues: Sequence[LaneQueues]) -> QueueEstimates:
         pooled[0, lanes], pooled[1, lanes] = np.percentile(flat, PERCENTILE, axis=1), flat.max(axis=1)
         own[0][:, lanes], own[1][:, lanes] = np.percentile(cycles, PERCENTILE, axis=2), cycles.max(axis=2)
     p95, longest = (Estimate(value, mean_of(each).se) for value, each in zip(pooled, own, strict=True))
-    return QueueEstimates(mean_of(np.array([q.mean for q in queues])), p95, longest)
+    return QueueEstimates(mean_of(np.array([q.mean for q in queues]), weights), p95, longest)

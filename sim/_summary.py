@@ -28,15 +28,36 @@ class Summary:
     """All tallies of a plan; C connections, L lanes, R realizations, G groups."""
 
     def __init__(
-        self, scene: Scene, tallies: Sequence[Tally], people: People, crossings: Mapping[str, CrossingMeasures]
+        self,
+        scene: Scene,
+        tallies: Sequence[Tally],
+        people: People,
+        crossings: Mapping[str, CrossingMeasures],
+        weights: Sequence[float] | None = None,
     ) -> None:
         self._scene, self._tallies = scene, tallies
+        self._weights = None if weights is None else np.array(weights, np.float64)
         self._people, self._crossings = people, crossings
         self._network = scene.simulator.compiled.network
         self._hours = (scene.simulator.end_s - scene.simulator.begin_s) / 3600
         self._storage = scene.simulator.compiled.arrays.lane[: scene.n_lane, k.STORAGE].astype(np.int64)
-        self._queues = queue_estimates([t.queues for t in tallies])
-        self._full = mean_of(self._all("full_s"))
+        self._queues = queue_estimates([t.queues for t in tallies], self._weights)
+        self._full = self._mean_of(self._all("full_s"))
+
+    def _mean_of(self, values: Floats) -> Estimate:
+        return mean_of(values, self._weights)
+
+    def _ratio_of(self, total: Floats, count: Floats) -> Estimate:
+        return ratio_of(total, count, self._weights)
+
+    def _mean(self, values: Sequence[float]) -> Estimate:
+        return self._mean_of(np.array(values, np.float64)[:, None])
+
+    def _load(self, came: Floats, capacity: Floats) -> Estimate:
+        """Demand over capacity; infinite where somebody came and nobody could have passed, NaN without a capacity."""
+        load = self._ratio_of(came, capacity)
+        shut = (capacity.sum(axis=0) <= 0) & (came.sum(axis=0) > 0)
+        return Estimate(np.where(np.isnan(capacity.sum(axis=0)), np.nan, np.where(shut, np.inf, load.value)), load.se)
 
     def _all(self, name: str) -> Floats:
         """One field of all tallies, (R, C) or (R, L)."""
@@ -44,7 +65,7 @@ class Summary:
 
     def by_lane(self, values: Sequence[Floats]) -> dict[tuple[str, int], float]:
         """Mean over realizations of values (L,), by link and lane."""
-        mean = np.mean(values, axis=0)
+        mean = np.mean(values, axis=0) if self._weights is None else self._weights @ np.array(values)
         return {key: float(mean[lane]) for key, lane in self._scene.simulator.compiled.lane_of.items()}
 
     @cached_property
@@ -65,7 +86,7 @@ class Summary:
     def _lane_load(self) -> Estimate:
         """Demand over capacity of every lane, (L,); NaN without a signal, infinite where nobody could pass."""
         came = by_group(self._all("came_veh"), self._scene.lane_of, self._scene.n_lane)
-        return _load(came, self._all("capacity_veh"))
+        return self._load(came, self._all("capacity_veh"))
 
     def _person(self, delay_s: Floats, veh: Floats, bus_delay_s: Floats, bus_veh: Floats) -> tuple[Floats, Floats]:
         """Person-seconds of delay, and persons."""
@@ -81,17 +102,17 @@ class Summary:
         veh = sums["came_veh"]
         persons = self._person(sums["delay_s"], veh, sums["bus_delay_s"], sums["bus_veh"])
         return {
-            "veh": mean_of(veh),
-            "demand_vph": mean_of(veh / self._hours),
-            "flow_vph": mean_of(sums["passed_veh"] / self._hours),
-            "delay_s_per_veh": ratio_of(sums["delay_s"], veh),
-            "bus_delay_s_per_veh": ratio_of(sums["bus_delay_s"], sums["bus_veh"]),
-            "bus_veh": mean_of(sums["bus_veh"]),
-            "person_delay_s": ratio_of(*persons),
-            "stops_per_veh": ratio_of(sums["stops"], veh),
-            "travel_time_s": ratio_of(sums["travel_s"], veh),
-            "on_green": ratio_of(sums["on_green"], veh),
-            "fuel_l": mean_of(by_group(self._fuel_l, group, n)),
+            "veh": self._mean_of(veh),
+            "demand_vph": self._mean_of(veh / self._hours),
+            "flow_vph": self._mean_of(sums["passed_veh"] / self._hours),
+            "delay_s_per_veh": self._ratio_of(sums["delay_s"], veh),
+            "bus_delay_s_per_veh": self._ratio_of(sums["bus_delay_s"], sums["bus_veh"]),
+            "bus_veh": self._mean_of(sums["bus_veh"]),
+            "person_delay_s": self._ratio_of(*persons),
+            "stops_per_veh": self._ratio_of(sums["stops"], veh),
+            "travel_time_s": self._ratio_of(sums["travel_s"], veh),
+            "on_green": self._ratio_of(sums["on_green"], veh),
+            "fuel_l": self._mean_of(by_group(self._fuel_l, group, n)),
         }
 
     def movements(self) -> dict[str, MovementMeasures]:
@@ -146,8 +167,8 @@ class Summary:
             of_lane[list(lanes[n])] = n
         estimates = self._estimates(group, len(groups))
         capacity = by_group(self._all("capacity_veh"), of_lane, len(groups))
-        estimates["v_over_c"] = _load(by_group(self._all("came_veh"), group, len(groups)), capacity)
-        estimates["capacity_vph"] = mean_of(capacity / self._hours)
+        estimates["v_over_c"] = self._load(by_group(self._all("came_veh"), group, len(groups)), capacity)
+        estimates["capacity_vph"] = self._mean_of(capacity / self._hours)
         rows = self._rows(estimates, lanes, [g.controller_id is not None for g in groups])
         return {
             g.id: LaneGroupMeasures(
@@ -222,7 +243,7 @@ class Summary:
         of_lane = np.full(scene.n_lane, -1)
         for n, members in enumerate(lanes):
             of_lane[list(members)] = n
-        estimates["spillback_s"] = mean_of(by_group(self._all("full_s"), of_lane, len(ids)))
+        estimates["spillback_s"] = self._mean_of(by_group(self._all("full_s"), of_lane, len(ids)))
         worst, rows, out = self._worst_loads(), rows_of(estimates), {}
         for n, c in enumerate(ids):
             values, errors = rows[n]
@@ -294,7 +315,7 @@ class Summary:
             walking = crossing.pedestrians_ph * self._hours
             delay_s[:, row_of[crossing.controller_id]] += walking * (crossing.wait_mean_s or 0.0)
             persons[:, row_of[crossing.controller_id]] += walking
-        return ratio_of(delay_s, persons), persons.mean(axis=0)
+        return self._ratio_of(delay_s, persons), self._mean_of(persons).value
 
     def network(self) -> AreaMeasures:
         """All vehicles due to enter in the period."""
@@ -307,20 +328,20 @@ class Summary:
         queue, queue_error = self._longest(range(self._scene.n_lane))
         signalled = np.where(self._scene.signal_of >= 0, 0, -1)
         estimates = {
-            "veh": _mean([t.veh for t in totals]),
-            "delay_s_per_veh": _mean([t.delay_s_per_veh for t in totals]),
-            "stops_per_veh": _mean([t.stops / max(1, t.veh) for t in totals]),
-            "spillback_s": _mean([t.blocked_s for t in totals]),
-            "travel_time_s": _mean([t.travel_time_s for t in self._tallies]),
+            "veh": self._mean([t.veh for t in totals]),
+            "delay_s_per_veh": self._mean([t.delay_s_per_veh for t in totals]),
+            "stops_per_veh": self._mean([t.stops / max(1, t.veh) for t in totals]),
+            "spillback_s": self._mean([t.blocked_s for t in totals]),
+            "travel_time_s": self._mean([t.travel_time_s for t in self._tallies]),
             "on_green": self._estimates(signalled, 1)["on_green"],
-            "person_delay_s": ratio_of((delay_s * per).sum(axis=1, keepdims=True) + waits, persons),
-            "bus_delay_s_per_veh": ratio_of(delay_s[:, 1:], veh[:, 1:]),
-            "bus_veh": mean_of(veh[:, 1:]),
-            "fuel_l": mean_of(self._network_fuel_l()[:, None]),
+            "person_delay_s": self._ratio_of((delay_s * per).sum(axis=1, keepdims=True) + waits, persons),
+            "bus_delay_s_per_veh": self._ratio_of(delay_s[:, 1:], veh[:, 1:]),
+            "bus_veh": self._mean_of(veh[:, 1:]),
+            "fuel_l": self._mean_of(self._network_fuel_l()[:, None]),
         }
         values, errors = rows_of(estimates)[0]
         worst = max(self._worst_loads().values(), default=None)
-        return self._area(values, errors, queue, queue_error, float(persons.mean()), worst)
+        return self._area(values, errors, queue, queue_error, float(self._mean_of(persons).value[0]), worst)
 
     def _network_fuel_l(self) -> Floats:
         """Fuel of all that moved or waited in the period, (R,)."""
@@ -336,7 +357,7 @@ class Summary:
     def classes(self) -> dict[str, ClassMeasures]:
         """Cars and buses, as far as there are any."""
         veh, delay_s = self._all("class_veh"), self._all("class_delay_s")
-        count, delay = mean_of(veh), ratio_of(delay_s, veh)
+        count, delay = self._mean_of(veh), self._ratio_of(delay_s, veh)
         per = (self._people.car_persons, self._people.bus_persons)
         rows, out = rows_of({"veh": count, "delay_s_per_veh": delay}), {}
         for n, name in enumerate(CLASSES):
@@ -344,14 +365,3 @@ class Summary:
                 values, errors = rows[n]
                 out[name] = ClassMeasures(persons_per_veh=per[n], se=errors, **values)
         return out
-
-
-def _mean(values: Sequence[float]) -> Estimate:
-    return mean_of(np.array(values, np.float64)[:, None])
-
-
-def _load(came: Floats, capacity: Floats) -> Estimate:
-    """Demand over capacity; infinite where somebody came and nobody could have passed, NaN without a capacity."""
-    load = ratio_of(came, capacity)
-    shut = (capacity.sum(axis=0) <= 0) & (came.sum(axis=0) > 0)
-    return Estimate(np.where(np.isnan(capacity.sum(axis=0)), np.nan, np.where(shut, np.inf, load.value)), load.se)

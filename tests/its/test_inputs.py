@@ -1,6 +1,6 @@
 """Demand scenarios from counts and turns: days, period, weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,8 +31,14 @@ def detectors(tmp_path: Path, network: RoadNetwork) -> Path:
     return path
 
 
-def counts_of(tmp_path: Path, detectors: Path, network: RoadNetwork, days: Sequence[str]) -> Path:
-    """20 to 23 vehicles per loop and 15 minutes from 7 to 9; undated where `days` is empty."""
+def counts_of(
+    tmp_path: Path,
+    detectors: Path,
+    network: RoadNetwork,
+    days: Sequence[str],
+    more: Mapping[str, int] | None = None,
+) -> Path:
+    """20 to 23 vehicles (and `more`) per loop and 15 minutes from 7 to 9; undated where `days` is empty."""
     ids = [detector.id for detector in read_detectors(detectors, network)]
     lines = ["detector,begin,end,veh" if days else "detector,begin_s,end_s,veh"]
     for day in days or [""]:
@@ -40,7 +46,9 @@ def counts_of(tmp_path: Path, detectors: Path, network: RoadNetwork, days: Seque
             for k in range(8):
                 ends = [25_200 + 900 * k, 26_100 + 900 * k]
                 times = [f"{day}T{s // 3600:02d}:{s % 3600 // 60:02d}:00" if day else str(s) for s in ends]
-                lines.append(f"{name},{times[0]},{times[1]},{20 + (n + 3 * k + len(day)) % 4}")
+                lines.append(
+                    f"{name},{times[0]},{times[1]},{20 + (n + 3 * k + len(day)) % 4 + (more or {}).get(day, 0)}"
+                )
     path = tmp_path / "counts.csv"
     path.write_text("\n".join(lines))
     return path
@@ -56,17 +64,18 @@ def test_an_undated_day_is_one_scenario(tmp_path: Path, detectors: Path, network
     assert loaded.scenarios.scenarios[0].veh.sum() > 0
 
 
-def test_many_days_become_a_few_scenarios_that_are_named(tmp_path: Path, detectors: Path, network: RoadNetwork) -> None:
-    """Of seven working days five spread evenly are taken with equal weights, first and last too; a note says which."""
+def test_many_days_become_a_few_that_stand_for_all(tmp_path: Path, detectors: Path, network: RoadNetwork) -> None:
+    """Of seven working days five are taken, weighted by how many days each stands for; a note says which."""
     days = [f"2024-05-{day:02d}" for day in (13, 14, 15, 16, 17, 18, 20, 21)]  # the 18th is a Saturday
-    counts = counts_of(tmp_path, detectors, network, days)
+    counts = counts_of(tmp_path, detectors, network, days, more={"2024-05-17": 20, "2024-05-20": 40})
     source = DemandSource(detectors=detectors, counts=counts, begin_s=25_200, end_s=28_800)
     loaded = load_demand(source, network, load_field_plan(None, network))
     labels = [demand.label for demand in loaded.scenarios.scenarios]
-    assert len(labels) == MAX_SCENARIOS
-    assert (labels[0], labels[-1]) == ("2024-05-13", "2024-05-21")
+    weights = dict(zip(labels, loaded.scenarios.weights, strict=True))
+    assert len(labels) <= MAX_SCENARIOS
     assert "2024-05-18" not in labels
-    assert loaded.scenarios.weights == (1 / MAX_SCENARIOS,) * MAX_SCENARIOS
+    assert weights["2024-05-17"] == weights["2024-05-20"] == pytest.approx(1 / 7)
+    assert sum(weights.values()) == pytest.approx(1)
     assert any("7 days selected" in note and all(label in note for label in labels) for note in loaded.notes)
     assert (loaded.begin_s, loaded.end_s) == (25_200, 28_800)
 

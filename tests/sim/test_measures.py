@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim.emissions import CO2_KG_PER_L, fuel_rates
@@ -354,3 +355,21 @@ def test_a_full_bay_shows_in_its_own_storage() -> None:
     assert m.queue_max_veh == m.queue_p95_veh == m.storage_veh
     assert m.storage_use == 1
     assert 200 < m.spillback_s <= 600
+
+
+def test_days_that_stand_for_more_days_count_more() -> None:
+    """Weights of the realizations: figures lie between those of each day by them, and equal weights change nothing."""
+    network = single_approach()
+    draws = [trips(network, [(float(t), "in out") for t in range(0, 900, step)]) for step in (9, 3)]
+    simulator = Simulator(network, draws, begin_s=0.0, end_s=900.0)
+    plan = field_plan(network)
+    few, many = (measure(Simulator(network, [d], begin_s=0.0, end_s=900.0), plan) for d in draws)
+    got = measure(simulator, plan, weights=(0.75, 0.25))
+    assert got.network.veh == pytest.approx(0.75 * few.network.veh + 0.25 * many.network.veh)
+    low, high = sorted((few.network.delay_s_per_veh, many.network.delay_s_per_veh))
+    assert low < got.network.delay_s_per_veh < high
+    plain, even = measure(simulator, plan), measure(simulator, plan, weights=(0.5, 0.5))
+    assert even.network.delay_s_per_veh == pytest.approx(plain.network.delay_s_per_veh)
+    assert even.network.se["delay_s_per_veh"] == pytest.approx(plain.network.se["delay_s_per_veh"])
+    with pytest.raises(DemandError, match="2 realizations"):
+        measure(simulator, plan, weights=(1.0,))
