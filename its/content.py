@@ -1,0 +1,190 @@
+"""What a file or folder holds, read whatever its format is: for `its inspect` and `its convert`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from its.recognize import load_day, load_network
+from network_data.detectors import LOOP_TAGS
+from network_data.errors import InputError
+from network_data.formats import kinds
+from network_data.formats.files import iter_xml
+from network_data.formats.gmns import read_gmns
+from network_data.formats.hires import detector_counts, read_events
+from network_data.formats.kinds import Kind, kind_of
+from network_data.formats.plan_json import read_plan_json
+from network_data.formats.salt import read_salt, read_salt_signals
+from network_data.formats.sumo_detectors import AREA_TAGS, GATE_TAGS, SumoDetectors, read_sumo_detectors
+from network_data.formats.sumo_net import read_sumo_net
+from network_data.formats.sumo_tls import read_sumo_programs
+from network_data.network import RoadNetwork
+from network_data.plans import ControllerPlan
+from network_data.schedule import ControllerDay, DayPlan, Switch
+
+COUNT_INTERVAL_S = 900.0
+"""Into which events are counted where counts are asked for. [s]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What was found. `findings` are faults that can be lived with, `notes` say what was assumed on reading."""
+
+    kind: Kind
+    network: RoadNetwork | None = None
+    day: DayPlan | None = None
+    programs: Mapping[str, ControllerPlan] = field(default_factory=dict)
+    detectors: SumoDetectors | None = None
+    counts: pd.DataFrame | None = None
+    turns: pd.DataFrame | None = None
+    findings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def plans(self) -> DayPlan | None:
+        """What the signals do in the day: the day itself, else one program all day; None without any."""
+        if self.day is not None:
+            return self.day
+        programs = self.programs or {
+            c.id: c.programs[-1] for c in (self.network.controllers if self.network else {}).values()
+        }
+        if not programs:
+            return None
+        return one_day(programs)
+
+
+def one_day(programs: Mapping[str, ControllerPlan]) -> DayPlan:
+    """One program all day."""
+    days = {c: ControllerDay(controller_id=c, switches=(Switch(0.0, program),)) for c, program in programs.items()}
+    return DayPlan(controllers=days)
+
+
+def read_content(path: Path, network: RoadNetwork | None = None, *, repair: Sequence[str] = ()) -> Content:
+    """Read whatever a path holds.
+
+    Parameters
+    ----------
+    path : path
+        A file or folder of a known format.
+    network : RoadNetwork, optional
+        What plans, detectors and turns are placed on, where they are not a network themselves.
+    repair : sequence of str
+        Repairs of SALT networks.
+
+    Raises
+    ------
+    InputError
+        It is of no known format, or faulty.
+    """
+    kind = kind_of(path)
+    reader = READERS.get(kind)
+    if reader is None:
+        known = "; ".join(k.title for k in READERS)
+        what = kind.title if kind is not kinds.UNKNOWN else "nothing known here"
+        raise InputError(str(path), f"is {what}; known are: {known}")
+    if kind is kinds.SALT:
+        return _salt(path, repair)
+    return reader(path, network)
+
+
+def _sumo_net(path: Path, _: RoadNetwork | None) -> Content:
+    network = read_sumo_net(path)
+    return Content(kind=kinds.SUMO_NET, network=network, notes=network.notes)
+
+
+def _salt(path: Path, repair: Sequence[str]) -> Content:
+    read = read_salt(path, repair=repair)
+    findings = tuple(f"{d.code}: {d.text}" for d in read.defects)
+    return Content(
+        kind=kinds.SALT,
+        network=read.network,
+        day=read.day,
+        findings=findings,
+        notes=(*read.network.notes, *(f"repaired: {text}" for text in read.repaired)),
+    )
+
+
+def _salt_folder(path: Path, _: RoadNetwork | None) -> Content:
+    return _salt(path, ())
+
+
+def _salt_signals(path: Path, _: RoadNetwork | None) -> Content:
+    signals = read_salt_signals(path)
+    return Content(kind=kinds.SALT_SIGNALS, day=DayPlan(controllers={c: s.day for c, s in signals.items()}))
+
+
+def _gmns(path: Path, _: RoadNetwork | None) -> Content:
+    read = read_gmns(path)
+    timed = read.own_day is not None or bool(read.signals.windows)
+    return Content(
+        kind=kinds.GMNS,
+        network=read.network,
+        day=read.day() if timed else None,
+        findings=tuple(str(fault) for fault in read.faults),
+        notes=read.network.notes,
+    )
+
+
+def _sumo(path: Path, network: RoadNetwork | None) -> Content:
+    tags = {element.tag for event, _, element in iter_xml(path) if event == "end"}
+    known = {c.id: c.programs for c in network.controllers.values()} if network is not None else {}
+    notes: list[str] = []
+    day = None
+    if "wautJunction" in tags:
+        from network_data.formats.sumo_waut import read_sumo_day
+
+        read = read_sumo_day(path, known)
+        day, notes = read.day, list(read.notes)
+    programs = read_sumo_programs(path) if "tlLogic" in tags else {}
+    detectors = None
+    if tags & {*LOOP_TAGS, *AREA_TAGS, *GATE_TAGS}:
+        if network is not None:
+            detectors = read_sumo_detectors(path, network)
+        else:
+            notes.append("holds detectors; give --network to place them")
+    return Content(kind=kinds.SUMO_ADDITIONAL, day=day, programs=programs, detectors=detectors, notes=tuple(notes))
+
+
+def _plan_json(path: Path, network: RoadNetwork | None) -> Content:
+    if network is None:
+        raise InputError(str(path), "is a plan.json; give the network it is for with --network")
+    return Content(kind=kinds.PLAN_JSON, programs=read_plan_json(path, network).controllers)
+
+
+def _hires(path: Path, _: RoadNetwork | None) -> Content:
+    events = read_events(path)
+    counts = detector_counts(events, COUNT_INTERVAL_S)
+    noted = f"actuations per {COUNT_INTERVAL_S:g} s; presence loops may count several vehicles as one"
+    return Content(kind=kinds.HIRES, counts=counts, notes=(*events.notes, noted))
+
+
+READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
+    kinds.SUMO_NET: _sumo_net,
+    kinds.SUMO_ADDITIONAL: _sumo,
+    kinds.SALT: _salt_folder,
+    kinds.SALT_SIGNALS: _salt_signals,
+    kinds.GMNS: _gmns,
+    kinds.PLAN_JSON: _plan_json,
+    kinds.HIRES: _hires,
+}
+"""How each kind is read."""
+
+
+def with_plans(network: RoadNetwork, day: DayPlan) -> RoadNetwork:
+    """The network with the programs of a day as its own, the one of the morning in force."""
+    controllers = {}
+    for controller in network.controllers.values():
+        own = day.controllers.get(controller.id)
+        if own is None:
+            controllers[controller.id] = controller
+            continue
+        due = own.program_at(8 * 3600.0)
+        rest = {p.program_id: p for p in own.programs if p.program_id != due.program_id}
+        controllers[controller.id] = replace(controller, programs=(*rest.values(), due))
+    return replace(network, controllers=controllers)
+
+
+__all__ = ["READERS", "Content", "load_day", "load_network", "one_day", "read_content", "with_plans"]

@@ -1,0 +1,122 @@
+"""`its inspect` and `its convert`: what is said of each format, and ways between them that lose nothing silently."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from its.cli import app
+from network_data.formats.gmns import read_gmns
+from network_data.formats.salt import read_salt_signals
+from network_data.formats.sumo_net import read_sumo_net
+from network_data.formats.sumo_tls import read_sumo_programs
+from network_data.formats.sumo_waut import read_sumo_day
+from tests.network_data.formats.test_salt import folder
+from tests.network_data.real_networks import files
+from tests.packs import data_pack
+
+
+def its(*arguments: object) -> tuple[int, str]:
+    """Exit code and all output of a command."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    return result.exit_code, result.output
+
+
+def test_inspect_tells_what_a_network_lacks(tmp_path: Path) -> None:
+    """Signals, links, lanes, plans, findings, and what an optimization still needs; as a table and as JSON."""
+    code, text = its("inspect", folder(tmp_path))
+    assert code == 0
+    for words in ("SALT folder", "signals", "finding: no-demand", "missing for an optimization: demand", "crossings"):
+        assert words in text
+    code, text = its("inspect", tmp_path, "--json")
+    said = json.loads(text)
+    assert said["parts"][0]["kind"] == "salt"
+    assert said["parts"][0]["contents"]["signals"] == 1
+    assert any("demand" in line for line in said["missing"])
+
+
+def test_inspect_tells_all_files_of_a_folder() -> None:
+    """A folder of SUMO files: each with its kind; the loops are placed on the network that lies beside."""
+    code, text = its("inspect", data_pack() / "bologna_acosta")
+    assert code == 0
+    for words in ("58 loops", "58 detectors", "7 signals, 7 programs", "sumo-routes", "unknown"):
+        assert words in text
+
+
+def test_inspect_of_events() -> None:
+    """Cycle, offset, order of phases and splits of a controller log."""
+    code, text = its("inspect", data_pack() / "odot_hires" / "events.parquet")
+    assert code == 0
+    for words in ("75.0", "45.0", "5-8-2-6", "phase 8: 81 greens"):
+        assert words in text
+
+
+def test_inspect_of_a_faulty_package_ends_with_2() -> None:
+    """Faults are printed and the exit code says so."""
+    code, text = its("inspect", data_pack() / "gmns_arlington_signals_errors")
+    assert code == 2
+    assert "lane_num is 40" in text
+
+
+def test_daejeons_way_through_three_formats(tmp_path: Path) -> None:
+    """SALT → GMNS → SUMO → SALT: every signal shows the same at every minute of the day."""
+    start = folder(tmp_path / "salt") if (tmp_path / "salt").mkdir() is None else tmp_path
+    for source, out, to in (
+        (start, tmp_path / "gmns", "gmns"),
+        (tmp_path / "gmns", tmp_path / "day.add.xml", "sumo"),
+        (tmp_path / "day.add.xml", tmp_path / "tss.xml", "salt-signals"),
+    ):
+        code, text = its("convert", source, out, "--to", to)
+        assert code == 0, text
+    before, after = read_salt_signals(start / "d.xml")["c"].day, read_salt_signals(tmp_path / "tss.xml")["c"].day
+    for time_s in np.arange(0, 86_400, 60):
+        assert before.program_at(time_s).state_at(time_s) == after.program_at(time_s).state_at(time_s)
+
+
+def test_what_the_target_cannot_hold_is_listed(tmp_path: Path) -> None:
+    """SUMO's additional file holds no network, rings or actuation: each is said."""
+    code, text = its("convert", data_pack() / "gmns_arlington_signals", tmp_path / "a.add.xml", "--to", "sumo")
+    assert code == 0
+    for words in ("not in sumo: the road network", "rings and phases", "actuated", "programs that no time of day runs"):
+        assert words in text
+    assert set(read_sumo_day(tmp_path / "a.add.xml").day.controllers) == {"6", "7"}
+
+
+def test_programs_onto_a_network_that_is_given(tmp_path: Path) -> None:
+    """A plan file and the network it is for become one GMNS package."""
+    network, plans = files("acosta")
+    code, text = its("convert", plans, tmp_path / "g", "--to", "gmns", "--network", network)
+    assert code == 0, text
+    read = read_gmns(tmp_path / "g").network
+    assert set(read.links) == set(read_sumo_net(network).links)
+    for controller_id, program in read_sumo_programs(plans).items():
+        assert read.controllers[controller_id].programs[-1] == program
+
+
+def test_detectors_and_counts(tmp_path: Path) -> None:
+    """Loops go through SUMO's format, events become counts."""
+    network, _ = files("acosta")
+    loops = data_pack() / "bologna_acosta" / "acosta_detectors.add.xml"
+    code, text = its("convert", loops, tmp_path / "d.add.xml", "--to", "sumo", "--network", network)
+    assert code == 0, text
+    assert (tmp_path / "d.add.xml").read_text().count("<inductionLoop") == 58
+    code, text = its("convert", data_pack() / "odot_hires" / "events.parquet", tmp_path / "c.csv", "--to", "counts")
+    assert code == 0, text
+    assert (tmp_path / "c.csv").read_text().startswith("detector,begin_s,end_s,veh")
+    assert "not in counts: signal events" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--to", "nonsense"], "no format that can be written"),
+        (["--to", "counts"], "holds no counts"),
+    ],
+)
+def test_targets_that_cannot_be(tmp_path: Path, arguments: list[str], says: str) -> None:
+    """Unknown targets and contents that are not there end with 2."""
+    code, text = its("convert", files("cologne1")[0], tmp_path / "x", *arguments)
+    assert code == 2
+    assert says in text
