@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from its.cli_formats import convert, inspect
 from its.cli_plans import plans_app
 from its.cli_push import push
 from its.console import guarded, log_to_stderr
@@ -46,6 +47,8 @@ app = typer.Typer(
 
 app.add_typer(plans_app)
 app.command()(push)
+app.command()(convert)
+app.command()(inspect)
 
 
 def seconds(text: str) -> float:
@@ -76,7 +79,10 @@ def paths(text: str) -> tuple[Path, ...]:
 
 
 Network = Annotated[
-    Path, typer.Argument(metavar="NETWORK", help="Road network: SUMO .net.xml or .net.xml.gz.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="NETWORK", help="Road network of any format (docs/formats.md): file or folder.", show_default=False
+    ),
 ]
 Detectors = Annotated[
     Path | None,
