@@ -44,7 +44,7 @@ def groups_job(request: GroupsRequest) -> int:
     flows, own, notes = None, {}, [LANES_ONLY]
     if request.source is not None:
         with console.stage("demand"):
-            demand = load_demand(request.source, network, plan).scenarios
+            demand = load_demand(request.source, network, plan, settings).scenarios
         flows, notes = mean_flows_vph(demand), []
         own = own_cycles(network, plan, demand, settings.limits)
     cycles_s = {c: own[c].cycle_s if c in own else program.cycle_s for c, program in plan.controllers.items()}

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from its.recognize import load_field_plan, load_network, sha256_of, some
+from its.counted import load_counts
+from its.recognize import load_field_plan, load_network, sha256_of
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
-from network_data.counting.counts import CountTable, read_counts, select_days
-from network_data.counting.quality import Verdict, block_of, prepare_days
+from network_data.counting.counts import CountTable
+from network_data.counting.quality import Verdict
 from network_data.day_scenarios import choose_days, day_scenarios
 from network_data.demand import Demand, DemandScenarios, Pair
 from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.settings import Settings
 from network_data.turning_flows.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.turns import TurnTable, read_turns
 
@@ -40,8 +43,8 @@ class LoadedDemand:
     """The demand of a job: one scenario per day (or one from turns), and what it was made from.
 
     `estimates`, `counts` (repaired) and `scenarios` run in parallel; without counts the first two are empty. `verdicts`
-    name every fault of the counts on all selected days, `notes` say in words what was read, repaired, left out and
-    assumed.
+    name every fault of the counts on all selected days, `count_record` sums up rows and faults, `notes` say in words
+    what was read, repaired, left out and assumed.
     """
 
     scenarios: DemandScenarios
@@ -52,6 +55,7 @@ class LoadedDemand:
     detectors: tuple[Detector, ...]
     counts: tuple[CountTable, ...]
     verdicts: tuple[Verdict, ...] = ()
+    count_record: dict[str, Any] | None = None
     counted_turns: tuple[Pair, ...] = ()
 
     @property
@@ -63,7 +67,9 @@ class LoadedDemand:
         return frozenset(counted)
 
 
-def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -> LoadedDemand:
+def load_demand(
+    source: DemandSource, network: RoadNetwork, field: TimingPlan, settings: Settings | None = None
+) -> LoadedDemand:
     """Demand scenarios from counts, turns or both.
 
     Each selected day becomes a scenario of equal weight; of more than `MAX_SCENARIOS` days, that many stand for all,
@@ -77,7 +83,7 @@ def load_demand(source: DemandSource, network: RoadNetwork, field: TimingPlan) -
     """
     turns = read_turns(source.turns, network) if source.turns is not None else None
     if source.detectors is not None and source.counts is not None:
-        return _from_counts(source.detectors, source.counts, turns, source, network, field)
+        return _from_counts(source.detectors, source.counts, turns, source, network, field, settings or Settings())
     if turns is None:
         raise DemandError("demand", "neither counts nor turns are given; give --detectors and --counts, or --turns")
     begin_s, end_s = _period(source, float(turns.begin_s.min()), float(turns.end_s.max()), str(source.turns))
@@ -100,27 +106,23 @@ def _from_counts(
     source: DemandSource,
     network: RoadNetwork,
     field: TimingPlan,
+    settings: Settings,
 ) -> LoadedDemand:
     detectors = read_detectors(detectors_path, network)
-    table = read_counts(counts_path, detectors)
-    days = select_days(table, source.days)
-    spans = [(float(day.frame["begin_s"].min()), float(day.frame["end_s"].max())) for _, day in days]
-    first_s, last_s = min(s for s, _ in spans), max(e for _, e in spans)
-    begin_s, end_s = _period(source, first_s, last_s, str(counts_path))
-    prepared, verdicts = prepare_days(days, detectors, network)
-    notes = [*table.notes, *_said(verdicts)]
-    block = block_of([day for _, day in prepared])
+    counted = load_counts(counts_path, detectors, network, source.days, settings)
+    days, block, notes = counted.labels, counted.checked.block, counted.notes
+    begin_s, end_s = _period(source, *counted.span_s, str(counts_path))
     choice = choose_days(block, begin_s, end_s, MAX_SCENARIOS)
     chosen = choice.days
     if len(chosen) < len(days):
-        labels = ", ".join(f"{days[k][0]} ({w:.0%})" for k, w in zip(chosen, choice.weights, strict=True))
+        labels = ", ".join(f"{days[k]} ({w:.0%})" for k, w in zip(chosen, choice.weights, strict=True))
         notes.append(
             f"{len(days)} days selected; {len(chosen)} of them stand for all, with the share of days each stands for: "
             f"{labels}; days differ from theirs by {choice.beyond_chance:.1f} times what chance alone would do"
         )
-    counts = tuple(prepared[k][1] for k in chosen)
+    counts = tuple(counted.table(k) for k in chosen)
     estimates = tuple(
-        estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k][0])
+        estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k])
         for n, k in enumerate(chosen)
     )
     notes += _by_day(estimates)
@@ -133,7 +135,8 @@ def _from_counts(
         detectors=detectors,
         counts=counts,
         counted_turns=turns.pairs if turns is not None else (),
-        verdicts=verdicts,
+        verdicts=counted.checked.verdicts,
+        count_record=counted.record,
     )
 
 
@@ -144,18 +147,6 @@ def _by_day(estimates: Sequence[Estimate]) -> list[str]:
         for note in estimate.notes:
             days.setdefault(note, []).append(estimate.demand.label)
     return [note if len(on) == len(estimates) else f"{', '.join(on)}: {note}" for note, on in days.items()]
-
-
-def _said(verdicts: Sequence[Verdict]) -> list[str]:
-    """One line per kind of fault: how much, where, and how much of it was repaired."""
-    out = []
-    for code in dict.fromkeys(verdict.code for verdict in verdicts):
-        of_code = [verdict for verdict in verdicts if verdict.code == code]
-        names = list(dict.fromkeys(verdict.detector for verdict in of_code))
-        n, n_repaired = (sum(x) for x in zip(*((v.n_interval, v.n_repaired) for v in of_code), strict=True))
-        where = f"{len(names)} detectors ({some(names)})"
-        out.append(f"counts {code}: {n} intervals at {where}, {n_repaired} of them repaired")
-    return out
 
 
 def _period(source: DemandSource, first_s: float, last_s: float, where: str) -> tuple[float, float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from its.inputs import LoadedDemand
 from its.measures_json import area_json
+from network_data.demand import DemandScenarios
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.rules import Finding, passed_checks
@@ -63,11 +65,13 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
                 "to_link": pair[1],
                 "veh_per_h": round(row[0], 2),
                 "sd_veh_per_h": round(row[1], 2),
+                "day_sd_veh_per_h": round(_day_spread_vph(scenarios, pair), 2),
                 "support": row[2],
             }
             for pair, row in flows.items()
         ],
         "scenarios": [s.label for s in scenarios.scenarios],
+        "weights": [round(w, 6) for w in scenarios.weights],
         "dispersion": [round(s.dispersion, 2) for s in scenarios.scenarios],
         "fit": [
             {
@@ -78,8 +82,23 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
             }
             for estimate in loaded.estimates
         ],
+        "counts": loaded.count_record,
         "notes": list(loaded.notes),
     }
+
+
+def _day_spread_vph(scenarios: DemandScenarios, pair: tuple[str, str]) -> float:
+    """Standard deviation of a movement's hourly flow from day to day, days of one kind moving as one. [veh/h]"""
+    flows, within = [], []
+    for n, scenario in enumerate(scenarios.scenarios):
+        hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
+        row = scenario.pairs.index(pair) if pair in scenario.pairs else None
+        flows.append(0.0 if row is None else float(scenario.veh[row].sum()) / hours)
+        spread = scenarios.within_veh[n][row].sum() if scenarios.within_veh and row is not None else 0.0
+        within.append(float(spread) / hours)
+    mean = sum(w * f for w, f in zip(scenarios.weights, flows, strict=True))
+    return math.sqrt(sum(w * (x**2 + (f - mean) ** 2)
+                         for w, f, x in zip(scenarios.weights, flows, within, strict=True)))  # fmt: skip
 
 
 def checks_of(findings: list[Finding], network: RoadNetwork, settings: Settings) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def simulate_job(request: SimulateRequest) -> int:
         people = people_of(settings, network)
         control = _control(request, network, settings)
     with console.stage("demand"):
-        traffic = _traffic(request, network, control.plan)
+        traffic = _traffic(request, network, control.plan, settings)
     with console.stage("simulate"):
         shown, transitions = control.over(network, traffic.begin_s - request.warmup_s, traffic.end_s)
         simulator = Simulator(
@@ -102,6 +102,7 @@ class _Traffic:
     kind: str
     queued_veh: int = 0
     weights: tuple[float, ...] | None = None
+    counts: dict[str, Any] | None = None
 
 
 def _control(request: SimulateRequest, network: RoadNetwork, settings: Settings) -> _Control:
@@ -119,7 +120,7 @@ def _parameters(request: SimulateRequest) -> str:
     return request.parameters or ("sumo" if request.source.routes else "street")
 
 
-def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -> _Traffic:
+def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan, settings: Settings) -> _Traffic:
     """The realizations and their period."""
     source, seed = request.source, request.seed
     if source.routes:
@@ -131,7 +132,7 @@ def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -
             end_s = float(trips.depart_s.max()) + 1.0 if len(trips) else begin_s + 1.0
         return _Traffic(trips=[trips] * request.realizations, begin_s=begin_s, end_s=end_s, kind=EXACT)
     queues = read_queues(request.queues, network) if request.queues is not None else {}
-    loaded = load_demand(source, network, plan)
+    loaded = load_demand(source, network, plan, settings)
     scenarios = loaded.scenarios.scenarios
     drawn = []
     for n in range(max(request.realizations, len(scenarios))):
@@ -148,6 +149,7 @@ def _traffic(request: SimulateRequest, network: RoadNetwork, plan: TimingPlan) -
         kind=DRAWN,
         queued_veh=sum(queues.values()),
         weights=_weights(loaded.scenarios.weights, len(drawn)),
+        counts=loaded.count_record,
     )
 
 
@@ -177,6 +179,7 @@ def _simulated(
         "parameters": _parameters(request),
         "saturation": settings.saturation.standard,
         "queued_veh": traffic.queued_veh,
+        "counts": traffic.counts,
         "schedule": control.method if control.day is not None else None,
         "transitions": transitions_json(transitions),
         "notes": list(control.notes),
@@ -192,6 +195,9 @@ def _text(said: Mapping[str, Any], transitions: Sequence[Transition]) -> list[st
     for controller, reading in said["readings"].items():
         by_reading.setdefault(reading, []).append(controller)
     lines += [f"{reading}: {', '.join(names)}" for reading, names in by_reading.items()]
+    if said["counts"] is not None:
+        rows = "counts: {rows_read} rows read, {rows_used} used; {counts_repaired} repaired, {counts_missing} missing"
+        lines.append(rows.format(**said["counts"]))
     if said["saturation"] != "network":
         lines.append(f"saturation flows by {said['saturation'].upper()}")
     if said["parameters"] == "sumo":

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
+from network_data.counting.options import CountLayout, QualityLimits
 from network_data.errors import SettingsError
 from network_data.settings_base import Section
 from network_data.settings_signals import SignalSettings
@@ -59,6 +60,16 @@ class Objective(Section):
     stops: float = Field(0.0, ge=0, description="seconds of delay that one stop is worth")
     queue_overflow: float = Field(0.0, ge=0, description="seconds of delay per vehicle-second of blocked exit")
     pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of mean wait at a crossing")
+    bandwidth: float = Field(0.0, ge=0, description="seconds of delay that green bands as wide as the cycle are worth")
+
+
+class Bandwidth(Section):
+    """Streets whose green bands count, by objective.bandwidth or because none may be narrower than `least_s`."""
+
+    arterials: Annotated[
+        tuple[Group, ...], Field(strict=False, description="controllers in order; found by their traffic if none")
+    ] = ()
+    least_s: float = Field(0.0, ge=0, le=200, description="both directions of each, seconds in every cycle")
 
 
 class People(Section):
@@ -144,10 +155,13 @@ class Settings(Section):
     rules: Rules = Rules()
     change: Change = Change()
     objective: Objective = Objective()
+    bandwidth: Bandwidth = Bandwidth()
     people: People = People()
     saturation: Saturation = Saturation()
     actuation: Actuation = Actuation()
     search: Search = Search()
+    counts: CountLayout = CountLayout()
+    quality: QualityLimits = QualityLimits()
 
 
 def load_settings(path: Path | str) -> Settings:
@@ -174,7 +188,7 @@ def settings_from(table: dict[str, object], where: str) -> Settings:
     except ValidationError as error:
         faults = [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
         raise SettingsError(where, faults) from None
-    contradictions = [*settings.saturation.faults(), *_limit_faults(settings)]
+    contradictions = [*settings.saturation.faults(), *_limit_faults(settings), *settings.counts.faults()]
     if contradictions:
         raise SettingsError(where, contradictions)
     return settings

@@ -6,18 +6,16 @@ import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from network_data.settings_base import Section
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 TOKEN = re.compile(r"\{(HHMM|HH|H|MM|N1|N)\}")
 DAY_S = 86_400
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class CountLayout(_Section):
+class CountLayout(Section):
     """Which columns of a count table mean what; the defaults are the engine's own layout.
 
     One row is one interval of one detector, with its begin in `begin_s` (seconds after midnight) or `begin` (date and
@@ -96,7 +94,7 @@ class CountLayout(_Section):
         return out
 
 
-class QualityLimits(_Section):
+class QualityLimits(Section):
     """Where counts become suspicious; shares and factors without a unit are [-]."""
 
     most_vph_per_lane: float = Field(2400.0, gt=0, description="impossible above, for an hour or for minutes")
@@ -132,7 +130,7 @@ class QualityLimits(_Section):
     neighbours: tuple[Names, ...] = Field((), strict=False, description="loops side by side, beside the network's own")
 
 
-class Balance(_Section):
+class Balance(Section):
     """Loops whose sums agree: what passes the ones passes the others."""
 
     upstream: Names
