@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from its.inputs import LoadedDemand
 from its.measures_json import area_json
-from network_data.demand import DemandScenarios
+from network_data.demand import DemandScenarios, Pair
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.rules import Finding, passed_checks
@@ -50,6 +51,7 @@ def ladder_json(measured: list[tuple[str, TimingPlan, Measures]], result: Result
 def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
     """Per movement the mean hourly flow, its standard error and what supports it; fit per day."""
     scenarios = loaded.scenarios
+    spread = _day_spreads_vph(scenarios)
     flows: dict[tuple[str, str], list[Any]] = {}
     for scenario, weight in zip(scenarios.scenarios, scenarios.weights, strict=True):
         hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
@@ -65,7 +67,7 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
                 "to_link": pair[1],
                 "veh_per_h": round(row[0], 2),
                 "sd_veh_per_h": round(row[1], 2),
-                "day_sd_veh_per_h": round(_day_spread_vph(scenarios, pair), 2),
+                "day_sd_veh_per_h": round(spread[pair], 2),
                 "support": row[2],
             }
             for pair, row in flows.items()
@@ -87,18 +89,17 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
     }
 
 
-def _day_spread_vph(scenarios: DemandScenarios, pair: tuple[str, str]) -> float:
-    """Standard deviation of a movement's hourly flow from day to day, days of one kind moving as one. [veh/h]"""
-    flows, within = [], []
-    for n, scenario in enumerate(scenarios.scenarios):
+def _day_spreads_vph(scenarios: DemandScenarios) -> dict[Pair, float]:
+    """Standard deviation of each movement's hourly flow from day to day, all intervals moving as one. [veh/h]"""
+    first, second = defaultdict[Pair, float](float), defaultdict[Pair, float](float)
+    for n, (scenario, weight) in enumerate(zip(scenarios.scenarios, scenarios.weights, strict=True)):
         hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
-        row = scenario.pairs.index(pair) if pair in scenario.pairs else None
-        flows.append(0.0 if row is None else float(scenario.veh[row].sum()) / hours)
-        spread = scenarios.within_veh[n][row].sum() if scenarios.within_veh and row is not None else 0.0
-        within.append(float(spread) / hours)
-    mean = sum(w * f for w, f in zip(scenarios.weights, flows, strict=True))
-    return math.sqrt(sum(w * (x**2 + (f - mean) ** 2)
-                         for w, f, x in zip(scenarios.weights, flows, within, strict=True)))  # fmt: skip
+        flow = scenario.veh.sum(axis=1) / hours
+        within = scenarios.within_veh[n].sum(axis=1) / hours if scenarios.within_veh else 0 * flow
+        for pair, f, x in zip(scenario.pairs, flow.tolist(), within.tolist(), strict=True):
+            first[pair] += weight * f
+            second[pair] += weight * (f * f + x * x)
+    return {pair: math.sqrt(max(0.0, second[pair] - mean**2)) for pair, mean in first.items()}
 
 
 def checks_of(findings: list[Finding], network: RoadNetwork, settings: Settings) -> list[dict[str, Any]]:
