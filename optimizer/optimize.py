@@ -22,6 +22,7 @@ from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
 from optimizer.search import Evaluator, Search, climb
+from optimizer.storage import StorageGuard
 from sim.parameters import STREET
 from sim.simulate import Simulator
 from sim.trips import draw_trips
@@ -173,6 +174,8 @@ def optimize(
         stop=stop,
     )
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
+    if search.excess > 0:
+        StorageGuard(simulator, settings.limits.storage).refuse(ladder[-1].plan, field)
     if len(models) > STAGES_UP_TO:
         notes.append(f"more than {STAGES_UP_TO} signals: the stages were kept")
     return Result(

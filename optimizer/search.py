@@ -14,11 +14,12 @@ import numpy as np
 
 from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
-from optimizer.candidate import Candidate, Setting, plan_of
+from optimizer.candidate import Candidate, Setting, plan_of, timing_plan
 from optimizer.coordination import Coordinator, proposals
 from optimizer.models import ControllerModel
 from optimizer.moves import Neighbourhood
 from optimizer.start import legal_start
+from optimizer.storage import StorageGuard
 from sim._tables import PlanArrays
 from sim.compile import ControllerArrays, compile_controller, join_controllers
 from sim.simulate import Simulator, Totals
@@ -137,6 +138,7 @@ class Search:
     trace: list[tuple[int, str, float]] = field(default_factory=list)
     ranked: list[Candidate] = field(default_factory=list)
     recent: list[Rung] = field(default_factory=list)
+    excess: float = 0.0
 
     @property
     def objective(self) -> float:
@@ -148,6 +150,14 @@ class Search:
         self.first = self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
         n = self.evaluator.simulator.n_realizations
         self.best_values = self.evaluator.values([self.best], range(n))[0]
+        self.excess = self.overfilled(self.best)
+
+    def overfilled(self, candidate: Candidate) -> float:
+        """How far queues take more of their links than the settings allow; less of it goes before any delay."""
+        limits, models = self.settings.limits.storage, self.neighbourhood.models
+        if not limits:
+            return 0.0
+        return StorageGuard(self.evaluator.simulator, limits).excess(timing_plan(models, candidate))
 
     def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
         """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""
@@ -160,18 +170,20 @@ class Search:
         # the first draw picks the finalists: one that is worse there is seldom better on average
         order = sorted(range(len(candidates)), key=lambda i: (first[i][0], i))
         self.ranked = [candidates[i] for i in order]
-        hopeful = [i for i in order[:FINALISTS] if first[i][0] < self.best_values[lead]]
+        hopeful = [i for i in order[:FINALISTS] if self.excess > 0 or first[i][0] < self.best_values[lead]]
         rest = [r for r in range(n) if r != lead]
         others = self.evaluator.values([candidates[i] for i in hopeful], rest) if rest else [[] for _ in hopeful]
-        winner, winner_values = None, self.best_values
+        winner, winner_values, least = None, self.best_values, self.excess
         for i, values in zip(hopeful, others, strict=True):
             full = [*values[:lead], first[i][0], *values[lead:]]
-            if self.evaluator.expected(full) < self.evaluator.expected(winner_values) - 1e-9:
-                winner, winner_values = i, full
+            better = self.evaluator.expected(full) < self.evaluator.expected(winner_values) - 1e-9
+            over = self.overfilled(candidates[i]) if better or least > 0 else least
+            if over < least - 1e-9 or (better and over <= least + 1e-9):
+                winner, winner_values, least = i, full, over
         if winner is None:
             return False
         self.recent = [*self.recent, Rung(name, self.best, self.objective, self.iterations)][-RECENT:]
-        self.best, self.best_values = candidates[winner], winner_values
+        self.best, self.best_values, self.excess = candidates[winner], winner_values, least
         self.trace.append((self.iterations, name, self.objective))
         return True
 
