@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks._push_wire import GET, ask
 from its.push import objects as o
 from its.push.secrets import environment_name
 from network_data.plans import ControllerPlan
@@ -100,6 +101,7 @@ class Agent:
     scripted: bool = True
     read_only: Sequence[str] = ()
     faults: dict[str, Any] = field(default_factory=dict)
+    foreign: bool = False
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -159,6 +161,18 @@ class Agent:
             self._process.wait()
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None
+
+    def misbehave(self, **faults: object) -> None:
+        """What a scripted controller does wrong from now on (see its program); nothing without arguments."""
+        if self.scripted:
+            aside = self.state_file.with_suffix(".faults")
+            aside.write_text(json.dumps(faults), encoding="utf-8")
+            aside.replace(self.state_file.with_name("faults.json"))
+
     def freeze(self) -> None:
         """It hangs: requests wait."""
         if self._process is not None:
@@ -195,23 +209,9 @@ def wait_until_up(agents: Iterable[Agent], *, limit_s: float = 60.0) -> None:
             time.sleep(0.02)
 
 
-GET_SYS_NAME = (
-    bytes.fromhex("30270201010407")
-    + b"test-ro"
-    + bytes.fromhex("a019020101020100020100300e300c06082b060102010105000500")
-)
-
-
 def answers(port: int) -> bool:
     """Whether an agent answers."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(0.25)
-        try:
-            probe.sendto(GET_SYS_NAME, ("127.0.0.1", port))
-            probe.recv(1500)
-        except OSError:
-            return False
-    return True
+    return ask(port, GET, [(SYS_NAME, None)], wait_s=0.25) is not None
 
 
 def free_ports(n: int) -> list[int]:

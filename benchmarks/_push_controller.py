@@ -25,10 +25,16 @@ class Controller:
         self.path = path
         self.state = json.loads(pathlib.Path(path).read_text())
         self.cells = self.state["cells"]
-        self.faults = self.state.get("faults", {})
+        self.always = self.state.get("faults", {})
         self.mode, self.buffer, self.status, self.error = NORMAL, {}, NOT_DONE, ""
         self.cells[SYSTEM] = 0  # a command does not outlive a restart
         self.save()
+
+    @property
+    def faults(self):
+        """What goes wrong now: from the beginning, or as `faults.json` beside the state says."""
+        aside = pathlib.Path(self.path).with_name("faults.json")
+        return {**self.always, **json.loads(aside.read_text())} if aside.exists() else self.always
 
     def save(self):
         """Values to the file, whole or not at all."""

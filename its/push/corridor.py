@@ -167,24 +167,18 @@ class CorridorPush:
             self._journal.note("going back", member.id, back=True)
             await self._end_cleanly(member)
             await member.driver.switch_back(member.change)
-            member.state = "old"
             await member.driver.restore_row(member.change)
             self._journal.note("back", member.id, back=True)
-        except ChangedElsewhereError as error:
-            member.state = "elsewhere" if member.state != "old" else "old"
-            member.reasons.append(str(error))
-        except RefusedError as error:
+            member.state = "old"
+        except (ChangedElsewhereError, RefusedError) as error:
             member.reasons.append(str(error))
             await self._which(member)
-        except NoAnswerError as error:
-            member.state = "unknown"
-            member.reasons.append(str(error))
-        except JournalFullError as error:
+        except (NoAnswerError, JournalFullError) as error:
             member.state = "unknown"
             member.reasons.append(str(error))
 
     async def _which(self, member: Member) -> None:
-        """After a refusal on the way back: what the command reads says which plan runs."""
+        """Where the way back was barred: what the command reads says which plan runs."""
         change = _change(member)
         try:
             now = await member.driver.read({**change.row, **change.switch})
@@ -194,6 +188,8 @@ class CorridorPush:
             return
         if all(now.get(name) == value for name, value in change.old_switch.items()):
             member.state = "old"
+        elif any(now.get(name) not in (value, change.old_switch[name]) for name, value in change.switch.items()):
+            member.state = "elsewhere"
         else:
             member.state = "unknown"
 

@@ -17,7 +17,7 @@ from network_data.plans import ControllerPlan
 
 POLL_S = 0.5
 """Between two looks at something that takes its time. [s]"""
-TRIES = 6
+TRIES = 10
 """How often an absolute SET is repeated after silence."""
 TRANSACTION_PERMIT = Permit(frozenset((o.TRANSACTION, state) for state in (o.NORMAL, o.BUFFERING, o.VERIFYING)))
 
@@ -221,7 +221,9 @@ class NtcipDriver:
     async def _verdict(self) -> str:
         """What the controller's verify says; nothing where it is content."""
         begin_s = time.monotonic()
-        while await self._state() != o.VERIFIED:
+        while (state := await self._state()) != o.VERIFIED:
+            if state == o.NORMAL:
+                return "it dropped the transaction (a restart, or another client)"
             if time.monotonic() - begin_s > self._profile.verify_s:
                 return f"its verify did not end within {self._profile.verify_s:g} s"
             await asyncio.sleep(POLL_S)

@@ -47,8 +47,8 @@ HEADER_BYTES = 150
 """What a message needs beside its cells, SNMPv3's security included."""
 UNSURE = {"commitFailed", "undoFailed", "genErr"}
 """Error states of a SET that leave open what was stored."""
-BACKOFF = 1.6
-"""Each further try of a GET waits that much longer."""
+BACKOFF, MOST = 1.3, 3.0
+"""Each further try of a GET waits that much longer, up to that many times the first."""
 
 Answer = int | str | bytes
 
@@ -70,6 +70,14 @@ class Worker:
             self.engines[name] = SnmpEngine()
         return self.engines[name]
 
+    def drop(self, name: str) -> str:
+        """Close an engine of one controller, if it was used; the name of the next one."""
+        engine = self.engines.pop(name, None)
+        if engine is not None:
+            engine.close_dispatcher()
+        start, _, number = name.rpartition(" ")
+        return f"{start} {int(number) + 1}"
+
     def close(self) -> None:
         """Close all sockets."""
         for engine in self.engines.values():
@@ -84,7 +92,7 @@ class SnmpClient:
         host, _, port = target.address.rpartition(":")
         self.address, self._where = target.address, (host.strip("[]"), int(port))
         self._user, self._secret, self._profile, self._worker = target.user, target.secret, profile, worker
-        self._engine_name = target.secret
+        self._engine_name, self._spare = target.secret, f"{target.secret} {target.address} 0"
         self._gap_s, self._last_s = 1.0 / requests_per_s, 0.0
         self._alone = asyncio.Lock()
         self.requests = 0
@@ -143,16 +151,19 @@ class SnmpClient:
         async with self._alone:
             wait_s = self._profile.timeout_s
             for n in range(tries):
-                answer = await self._once(command, cells, wait_s)
+                # an engine that spoke to an agent before its restart never hears from it again: every other late try
+                # is made with a fresh one, which is kept if it is answered
+                fresh = self._profile.version == "3" and n >= tries // 2 and n % 2 == 1
+                answer = await self._once(command, cells, wait_s, self._spare if fresh else self._engine_name)
                 if answer is not None:
+                    self._engine_name = self._spare if fresh else self._engine_name
                     return answer
-                wait_s *= BACKOFF
-                if n == tries - 2 and self._profile.version == "3":
-                    self._fresh_engine()
-        raise NoAnswerError(f"{self.address}: no answer within {wait_s:g} s")
+                wait_s = min(wait_s * BACKOFF, MOST * self._profile.timeout_s)
+            self._spare = self._worker.drop(self._spare)
+        raise NoAnswerError(f"{self.address}: no answer, {tries} times asked")
 
     async def _once(
-        self, command: object, cells: Sequence[tuple[str, Integer32 | None]], wait_s: float
+        self, command: object, cells: Sequence[tuple[str, Integer32 | None]], wait_s: float, engine: str
     ) -> tuple[str, dict[str, Answer | None]] | None:
         """One request; None where nothing came back."""
         objects = [_object(oid, value) for oid, value in cells]
@@ -162,7 +173,7 @@ class SnmpClient:
             try:
                 transport = await UdpTransportTarget.create(self._where, timeout=wait_s, retries=0)
                 indication, status, _, found = await command(  # type: ignore[operator]
-                    self._worker.engine(self._engine_name),
+                    self._worker.engine(engine),
                     self._credentials(),
                     transport,
                     ContextData(),
@@ -193,14 +204,6 @@ class SnmpClient:
             authProtocol=AUTH[self._profile.auth],
             privProtocol=PRIV[self._profile.priv],
         )
-
-    def _fresh_engine(self) -> None:
-        """An engine that spoke to an agent before its restart never hears from it again: take one of our own."""
-        name = f"{self._secret} {self.address}"
-        old = self._worker.engines.pop(name, None)
-        if old is not None:
-            old.close_dispatcher()
-        self._engine_name = name
 
     async def _pace(self) -> None:
         wait_s = self._last_s + self._gap_s - time.monotonic()

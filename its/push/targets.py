@@ -71,7 +71,7 @@ class Profile(_Part):
     clock_s: Annotated[float, Field(ge=0, le=86_400)] | None = 5.0
     pdu_bytes: Annotated[int, Field(ge=200, le=65_000)] = 484
     timeout_s: Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)] = 2.0
-    attempts: Annotated[int, Field(ge=1, le=50)] = 4
+    attempts: Annotated[int, Field(ge=1, le=50)] = 6
     settle_s: Seconds = 3.0
     formats: tuple[Literal["json", "csv", "utdf"], ...] = ("json", "csv", "utdf")
 
