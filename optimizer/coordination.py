@@ -5,6 +5,7 @@ What comes out is a proposal: the queue simulation decides whether it is kept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from network_data.demand import DemandScenarios
+from network_data.errors import InfeasibleError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from optimizer.bandwidth.progression import widths
+from optimizer.bandwidth.wanted import WantedBands
 from optimizer.candidate import Candidate, changed, timing_plan, with_offset
 from optimizer.moves import Neighbourhood
+from optimizer.offsets.banded import keeps_bands, offsets_in_waves, offsets_with_bands
 from optimizer.offsets.link_tables import common_cycles, problem_of, simulated_costs
 from optimizer.offsets.solve import OffsetSolution, solve_offsets
 from optimizer.offsets.tables import OffsetProblem
@@ -68,6 +73,7 @@ class Coordinator:
     simulator: Simulator
     neighbourhood: Neighbourhood
     seed: int
+    wanted: WantedBands
     steps: list[OffsetStep] = field(default_factory=list)
     _profiles: list[Profile] = field(default_factory=list)
 
@@ -86,21 +92,39 @@ class Coordinator:
         """Whether the network is small enough for simulated tables."""
         return max((float(s.veh.sum()) for s in self.demand.scenarios), default=0.0) <= MOST_PASSAGES
 
-    def propose(self, candidate: Candidate, iteration: int, *, simulated: bool = False) -> Candidate | None:
-        """The candidate with other offsets; None where no two signals of one cycle exchange platoons."""
+    def propose(
+        self, candidate: Candidate, iteration: int, *, simulated: bool = False, waves: bool = False
+    ) -> Candidate | None:
+        """The candidate with other offsets; None where no two signals of one cycle exchange platoons.
+
+        Parameters
+        ----------
+        simulated : bool
+            By tables from the queue simulation.
+        waves : bool
+            Streets get the widest bands there are, the other signals follow by the tables.
+        """
         models = self.neighbourhood.models
         plan = timing_plan(models, candidate)
         index = {model.controller.id: i for i, model in enumerate(models)}
         moved = False
         for cycle_s in common_cycles(plan):
             costs = self.tables(plan, cycle_s)
-            if not costs.links:
+            bands = self.wanted.bands(plan, cycle_s)
+            if not costs.links and not bands:
                 continue
             if simulated:
                 costs = simulated_costs(self.simulator, plan, costs, seed=self.seed + iteration, runs=cycle_s)
-            problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
+            allowed = self.allowed(candidate, cycle_s)
+            beside = {stop.signal for band in bands for stop in band.stops}
+            problem = problem_of(costs, allowed=allowed, beside=beside)
             now = {name: candidate[index[name]].offset_s for name in problem.signals}
-            found = solve_offsets(problem, seed=self.seed, start_s=now, exact_up_to=0)
+            if waves and bands:
+                found = offsets_in_waves(problem, bands, allowed, seed=self.seed)
+            else:
+                found = solve_offsets(problem, seed=self.seed, start_s=now, exact_up_to=0)
+            if self.wanted.least_s > 0 and not keeps_bands(bands, found.offsets_s, cycle_s):
+                found = offsets_with_bands(problem, bands, allowed, seed=self.seed)
             name = "queue simulation" if simulated else "cyclic flow profiles"
             self.steps.append(OffsetStep(iteration, name, cycle_s, found))
             for signal, offset_s in _in_step(problem, found, now).items():
@@ -109,6 +133,31 @@ class Coordinator:
                     candidate = changed(candidate, at, with_offset(candidate[at], offset_s))
             moved = True
         return candidate if moved else None
+
+    def with_bands(self, candidate: Candidate) -> Candidate:
+        """The candidate, or one near it that leaves the green bands asked for.
+
+        Raises
+        ------
+        InfeasibleError
+            There is none in the cycles and splits that were tried; names street and width.
+        """
+        hood, models = self.neighbourhood, self.neighbourhood.models
+        if self.wanted.hold(timing_plan(models, candidate)):
+            return candidate
+        rng = np.random.default_rng(self.seed)
+        mixed = self.wanted.mixed(timing_plan(models, candidate))
+        if mixed:
+            common = Counter(s.cycle_s for m, s in zip(models, candidate, strict=True) if m.controller.id in mixed)
+            candidate = hood.in_common_cycle(candidate, max(common, key=lambda c: (common[c], c)), rng) or candidate
+        found = self.propose(candidate, 0) if self.able else None
+        if found is None or not self.wanted.hold(timing_plan(models, found)):
+            worst = min(widths(self.wanted.streets, timing_plan(models, found or candidate)), key=lambda w: w.width_s)
+            raise InfeasibleError(
+                f"street {worst.street}, {worst.direction}: no band of {self.wanted.least_s} s, the widest found has "
+                f"{worst.width_s} s; its signals need one cycle and offsets that may move. Ask for less in [bandwidth]"
+            )
+        return found
 
     def tables(self, plan: TimingPlan, cycle_s: int) -> LinkCosts:
         """Mean tables over the scenarios by the cyclic-flow-profile filter."""

@@ -16,6 +16,7 @@ from network_data.rules import Finding, check_plan, protected_indices
 from network_data.settings import Settings
 from network_data.signal_limits import plan_matrix
 from network_data.trips import Trips
+from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph
@@ -61,6 +62,7 @@ class Result:
     weights: tuple[float, ...] | None
     bounds: tuple[dict[str, Any], ...]
     offset_steps: tuple[dict[str, Any], ...] = ()
+    bands: tuple[dict[str, Any], ...] = ()
     recent: tuple[Step, ...] = ()
     """The best plans before the last, worse in the simulation by little: for a second model to choose from."""
 
@@ -157,11 +159,12 @@ def optimize(
         for c, controller in network.controllers.items()
     ]
     weights = weights_of(demand)
-    evaluator = Evaluator(simulator, models, settings.objective, weights)
+    wanted = wanted_bands(network, flows, settings)
+    evaluator = Evaluator(simulator, models, settings.objective, weights, wanted)
     today: Candidate = tuple(_untouched(model) for model in models)
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
-    coordinator = Coordinator(network, demand, simulator, neighbourhood, seed)
+    coordinator = Coordinator(network, demand, simulator, neighbourhood, seed, wanted)
     search = climb(
         evaluator,
         neighbourhood,
@@ -191,6 +194,7 @@ def optimize(
         notes=tuple(notes),
         bounds=(*_reserves(models, search.best), *_offset_bounds(coordinator, search.best)),
         offset_steps=tuple(step.as_record() for step in coordinator.steps),
+        bands=tuple(wanted.record(field, ladder[-1].plan)),
         recent=_recent(network, models, search, field, settings, demand) if keep_recent else (),
     )
 

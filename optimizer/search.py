@@ -14,6 +14,7 @@ import numpy as np
 
 from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
+from optimizer.bandwidth.wanted import WantedBands
 from optimizer.candidate import Candidate, Setting, plan_of, timing_plan
 from optimizer.coordination import Coordinator, proposals
 from optimizer.models import ControllerModel
@@ -59,6 +60,7 @@ class Evaluator:
     models: Sequence[ControllerModel]
     objective: Objective
     weights: tuple[float, ...] | None = None
+    wanted: WantedBands | None = None
     _arrays: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = field(default_factory=dict)
     _waits: dict[tuple[int, tuple[int, bytes, int]], float] = field(default_factory=dict)
     n_runs: int = 0
@@ -96,9 +98,16 @@ class Evaluator:
         plans = [self.arrays(candidate) for candidate in candidates]
         totals = self.simulator.run_compiled(plans, realizations)
         return [
-            [self.value(t) + self.pedestrian_wait(candidate) for t in row]
-            for candidate, row in zip(candidates, totals, strict=True)
+            [self.value(t) + beside for t in row]
+            for beside, row in zip(map(self.beside_traffic, candidates), totals, strict=True)
         ]
+
+    def beside_traffic(self, candidate: Candidate) -> float:
+        """What counts beside what happens to vehicles: waits on foot, and green bands that are missing. [s/veh]"""
+        bands_s = 0.0
+        if self.wanted is not None and self.wanted.worth_s > 0:
+            bands_s = self.wanted.cost_s(timing_plan(self.models, candidate))
+        return self.pedestrian_wait(candidate) + bands_s
 
     def pedestrian_wait(self, candidate: Candidate) -> float:
         """Weighted sum over all crossings of the mean wait for green, arrivals at random. [s]"""
@@ -148,6 +157,8 @@ class Search:
     def start(self) -> None:
         """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives."""
         self.first = self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
+        if self.coordinator is not None:
+            self.best = self.coordinator.with_bands(self.best)
         n = self.evaluator.simulator.n_realizations
         self.best_values = self.evaluator.values([self.best], range(n))[0]
         self.excess = self.overfilled(self.best)
@@ -159,9 +170,16 @@ class Search:
             return 0.0
         return StorageGuard(self.evaluator.simulator, limits).excess(timing_plan(models, candidate))
 
+    def permits(self, candidate: Candidate) -> bool:
+        """Whether what reaches across signals holds: common cycles, offsets, green bands."""
+        wanted = self.evaluator.wanted
+        if not self.neighbourhood.holds_between(candidate):
+            return False
+        return wanted is None or wanted.hold(timing_plan(self.neighbourhood.models, candidate))
+
     def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
         """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""
-        candidates = [candidate for candidate in candidates if self.neighbourhood.holds_between(candidate)]
+        candidates = [candidate for candidate in candidates if self.permits(candidate)]
         if not candidates:
             return False
         n = self.evaluator.simulator.n_realizations
@@ -200,6 +218,8 @@ class Search:
             return True
         if (rung == "offsets" and nth == 0) or (rung == "stages" and nth > 1 and nth % round_length(n) == 0):
             found = [planner.propose(self.best, self.iterations)]
+            if planner.wanted.worth_s > 0:
+                found.append(planner.propose(self.best, self.iterations, waves=True))
             if planner.simulates:
                 found.append(planner.propose(self.best, self.iterations, simulated=True))
             self.offer([candidate for candidate in found if candidate is not None], "offsets by tables")

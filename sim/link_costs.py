@@ -96,7 +96,7 @@ def _tables(arrays: c.Layout, levels: Levels, state: c.State, chosen: NDArray[np
     move[:, int(c.TARGET)], move[:, int(c.WATCHED)], move[:, int(c.FIRST)] = len(arrays.lag_s), c.NONE, 1
     inflow = row_zeros(len(state.inflow) + n)
     inflow[: len(state.inflow)] = state.inflow
-    tables = np.empty((len(chosen), n), np.float32)
+    tables = np.zeros((len(chosen), n), np.float32)
     work = (row_zeros(n), row_zeros(n), row_zeros(n), row_zeros(1), row_zeros(1), row_zeros(n), move.ravel())
     c.link_tables(arrays, state._replace(inflow=inflow), levels, np.uint64(n), chosen, work, tables)
     return tables.astype(np.float64)

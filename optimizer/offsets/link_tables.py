@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -28,10 +28,12 @@ def common_cycles(plan: TimingPlan) -> list[int]:
     return [round(c) for c, n in sorted(counts.items(), key=lambda x: (-x[1], x[0])) if n > 1 and c == round(c)]
 
 
-def problem_of(costs: LinkCosts, *, allowed: Mapping[str, NDArray[np.bool_]] | None = None) -> OffsetProblem:
-    """The offset problem of some tables, over the controllers that they name."""
+def problem_of(
+    costs: LinkCosts, *, allowed: Mapping[str, NDArray[np.bool_]] | None = None, beside: Iterable[str] = ()
+) -> OffsetProblem:
+    """The offset problem of some tables, over the controllers that they name and those `beside` them."""
     pairs = list(zip(costs.from_controller, costs.to_controller, strict=True))
-    signals = sorted({name for pair in pairs for name in pair})
+    signals = sorted({*(name for pair in pairs for name in pair), *beside})
     held = {name: mask for name, mask in (allowed or {}).items() if name in signals}
     return offset_problem(costs.cycle_s, signals, pairs, costs.delay_s, allowed=held)
 

@@ -81,7 +81,7 @@ def solve_offsets(
     search = LocalSearch(problem, seed=seed)
     starts = [spanning_tree_start(problem)]
     if not len(bound.cycles):
-        return _solution(problem, starts[0], problem.value(starts[0]), "tree dynamic programming", began_s)
+        return solution_of(problem, starts[0], problem.value(starts[0]), "tree dynamic programming", began_s)
     bound.improve(walks=WALKS, until=None if cpu_s is None else began_s + BOUND_SHARE * cpu_s)
     if start_s is not None:
         starts.append(problem.start([start_s[name] for name in problem.signals]))
@@ -100,10 +100,11 @@ def solve_offsets(
     if problem.value(best) > least and problem.n_free <= exact_up_to:
         exact = solve_exactly(problem, bound, best, effort=exact_effort, seed=seed)
         best, least, method = exact.offset, exact.bound, method + ", CP-SAT"
-    return _solution(problem, best, least, method, began_s)
+    return solution_of(problem, best, least, method, began_s)
 
 
-def _solution(problem: OffsetProblem, offset: INTS, least: int, method: str, began_s: float) -> OffsetSolution:
+def solution_of(problem: OffsetProblem, offset: INTS, least: int, method: str, began_s: float) -> OffsetSolution:
+    """Offsets and what is known about them."""
     value = problem.value(offset)
     return OffsetSolution(
         offsets_s={name: int(x) for name, x in zip(problem.signals, offset, strict=False)},

@@ -7,7 +7,7 @@ offset is 0), in which what is not allowed costs `FORBIDDEN`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -141,6 +141,28 @@ def offset_problem(
         floor=sum(lows),
         unit_veh_s=unit,
         has_clock=bool(len(ends)) and int(ends.max()) == len(signals),
+    )
+
+
+def with_allowed(problem: OffsetProblem, allowed: Mapping[str, NDArray[np.bool_]]) -> OffsetProblem:
+    """The same tables under other rules about which offsets are allowed; floors and units stay."""
+    index = {name: i for i, name in enumerate(problem.signals)}
+    inner = problem.head < problem.n_free
+    held = sorted(
+        ((index[name], mask) for name, mask in allowed.items() if name in index and not mask.all()),
+        key=lambda item: item[0],
+    )
+    back = -np.arange(problem.cycle_s) % problem.cycle_s
+    fences = [np.where(mask, 0, FORBIDDEN)[back].astype(np.int32) for _, mask in held]
+    tail = np.concatenate([problem.tail[inner], np.array([i for i, _ in held], np.int32)])
+    head = np.concatenate([problem.head[inner], np.full(len(held), problem.n_free, np.int32)])
+    cost = np.concatenate([problem.cost[inner], np.array(fences, np.int32).reshape(-1, problem.cycle_s)])
+    return replace(
+        problem,
+        tail=tail.astype(np.int32),
+        head=head.astype(np.int32),
+        cost=np.ascontiguousarray(cost, np.int32),
+        has_clock=bool(held),
     )
 
 
