@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from its.cli_counts import counts_app
 from its.cli_formats import convert, inspect
 from its.cli_plans import plans_app
 from its.cli_push import push
@@ -25,6 +26,7 @@ from its.requests import (
     Confirm,
     Controllers,
     DemandSource,
+    ExplainRequest,
     OptimizeRequest,
     Parameters,
     SimulateRequest,
@@ -46,6 +48,7 @@ app = typer.Typer(
 
 
 app.add_typer(plans_app)
+app.add_typer(counts_app)
 app.command()(push)
 app.command()(convert)
 app.command()(inspect)
@@ -267,6 +270,46 @@ def check(
         from its.check import check_job
 
         return check_job(plan, network, settings, as_json, against=against)
+
+    _end(job)
+
+
+@app.command()
+def explain(
+    plan: Annotated[
+        Path, typer.Argument(metavar="PLAN", help="plan.json, SUMO additional, or a network with programs in it.")
+    ],
+    network: Annotated[Path, typer.Option(metavar="NETWORK", help="Road network the plan is for.", show_default=False)],
+    detectors: Detectors = None,
+    counts: Counts = None,
+    turns: Turns = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="OLD", help="The plan in the field. [default: the programs in the network]")
+    ] = None,
+    begin: Begin = None,
+    end: End = None,
+    days: Days = DEFAULT_DAYS,
+    settings: SettingsFile = None,
+    seed: Seed = 0,
+    realizations: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Draws of the traffic.")] = 4,
+    as_json: Json = False,
+) -> None:
+    """For each number that a plan changes: what binds it, who gains and who pays."""
+    request = ExplainRequest(
+        plan=plan,
+        network=network,
+        source=_source(detectors, counts, turns, None, begin, end, days),
+        against=against,
+        settings=settings,
+        seed=seed,
+        realizations=realizations,
+        as_json=as_json,
+    )
+
+    def job() -> int:
+        from its.explain_job import explain_job
+
+        return explain_job(request)
 
     _end(job)
 
