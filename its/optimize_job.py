@@ -321,6 +321,8 @@ def _run_record(
             *result.notes,
         ],
         "losses": losses,
+        "bands": list(result.bands),
+        "offsets": {"steps": list(result.offset_steps), "plan": [one for one in result.bounds if "tables" in one]},
         "checks": checks,
         "settings": inputs.settings.model_dump(mode="json"),
         "seed": request.seed,

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from its.report import overview
+from its.report import coordination, overview
 from its.report.data import ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, short
 from its.report.plan_view import network_map
@@ -47,6 +47,9 @@ def render_report(data: ReportData) -> str:
         signals=signals,
         map=network_map(data.network, data.before, data.after, {s.id: s.anchor for s in signals}),
         arterials=_arterials(data),
+        bands=coordination.band_lines(data),
+        least_band_s=coordination.least_band_s(data),
+        offset_lines=coordination.offset_lines(data),
         support=support,
         demand_rows=movements,
         n_small_flows=n_small,

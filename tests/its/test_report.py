@@ -17,7 +17,7 @@ from its.report.signals import changes_of, level_of_service, signal_views
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
-from tests.its.report_cases import report_data
+from tests.its.report_cases import record, report_data
 from tests.network_data.crossroads import FIELD, crossroads, timing
 from tests.packs import ROOT, resco
 
@@ -255,3 +255,31 @@ def test_twenty_one_signals_in_time() -> None:
     assert time.process_time() - begin_s < 2
     assert len(page.encode()) < 3_000_000
     parsed(page)
+
+
+def test_bands_and_offsets_of_the_record_are_shown() -> None:
+    """Widths, efficiency, attainability and the gap of the offsets with the model they hold in."""
+    network = crossroads()
+    run = record(network)
+    run["bands"] = [
+        {
+            "street": "Main", "direction": "forth", "width_before_s": 11, "width_after_s": 23, "efficiency_before": 0.1,
+            "efficiency_after": 0.25, "attainability_before": 0.4, "attainability_after": 0.83, "least_s": 12,
+        }
+    ]  # fmt: skip
+    run["offsets"] = {
+        "plan": [
+            {
+                "model": "offset tables; cycle and splits fixed", "tables": "cyclic flow profiles",
+                "signals": ["a", "b"], "cycle_s": 90, "bound": 100.0, "reached": 150.0, "gap": 0.031,
+            }
+        ]
+    }  # fmt: skip
+    page = render_report(report_data(network, timing(FIELD), timing(NEW), run))
+    text = page.replace("\n", " ")
+    parsed(page)
+
+    assert "At least 12 s were asked for" in text
+    assert "83 %" in text
+    assert "offset tables; cycle and splits fixed" in text
+    assert "3.1 %" in text
