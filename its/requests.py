@@ -56,6 +56,20 @@ class OptimizeRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainRequest:
+    """`its explain`: all its options."""
+
+    plan: Path
+    network: Path
+    source: DemandSource
+    against: Path | None = None
+    settings: Path | None = None
+    seed: int = 0
+    realizations: int = 4
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SimulateRequest:
     """`its simulate`: all its options. `parameters` None: `sumo` for the vehicles of routes, else `street`."""
 

@@ -29,6 +29,8 @@ LEAST_S = 0.1
 LEAST_VPH = 0.5
 MOST_TOLD = 2
 """Who gains and pays most, per number; all are in the records of the measures."""
+MOST_BINDING = 3
+"""Rules told per number; all are in its record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,9 @@ class Reason:
             told.append(f"{len(self.served) - MOST_TOLD} more green with them")
         known = {one.id for one in self.served}
         told += [one.text(load=False) for one in (*self.gains, *self.pays) if one.id not in known]
-        told += [one.text for one in self.binds]
+        told += [one.text for one in self.binds[:MOST_BINDING]]
+        if len(self.binds) > MOST_BINDING:
+            told.append(f"{len(self.binds) - MOST_BINDING} more rules bind")
         if not self.binds and self.what in ("green", "cycle"):
             told.append("no rule binds")
         return f"{head}: {'; '.join(told)}"
@@ -253,7 +257,9 @@ def _green_reason(
     served = sorted((effects[x] for x in names if x in effects), key=lambda one: -abs(one.total))
     gained = after_s > before_s
     other = _Maker(made.controller, () if gained else made.gains, made.pays if gained else ())
-    subject = f"green of {places.heads(controller, heads)}"
+    all_names = list(dict.fromkeys(places.head(controller, k) for k in heads))
+    more = [f"{len(all_names) - MOST_BINDING} more"] if len(all_names) > MOST_BINDING else []
+    subject = f"green of {joined([*all_names[:MOST_BINDING], *more])}"
     return [other.reason("green", subject, before_s, after_s, binds, links=heads, served=served)]
 
 
