@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from its.push.corridor import CorridorPush, Member
 from its.push.drivers import Drivers
-from its.push.journal import Journal, journal_path, open_journals, read_journal
+from its.push.journal import Journal, JournalFullError, journal_path, open_journals, read_journal
 from its.push.targets import Corridor, Targets
 from its.store.times import utc_now
 from network_data.errors import InputError, SignalError
@@ -121,33 +124,84 @@ def recover(targets: Targets, folder: Path, push: Push) -> list[Result]:
 
 def roll_out(push: Push, corridors: Sequence[Corridor]) -> list[Result]:
     """Push to the corridors, wave by wave; stop after the first wave in which a controller is not new."""
-    return asyncio.run(_roll_out(push, corridors))
+    processes = push.targets.order.processes
+    if processes == 1 or len(corridors) <= push.targets.order.canary:
+        return asyncio.run(_roll_out(push, corridors, None))
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return asyncio.run(_roll_out(push, corridors, pool))
 
 
-async def _roll_out(push: Push, corridors: Sequence[Corridor]) -> list[Result]:
+async def _roll_out(push: Push, corridors: Sequence[Corridor], pool: Executor | None) -> list[Result]:
     out: list[Result] = []
-    drivers = Drivers(push.targets)
-    try:
-        with stop_flag() as stopped:
-            for n, wave in enumerate(waves(corridors, push.targets), start=1):
-                names = ", ".join(corridor.name for corridor in wave[:3]) + ("…" if len(wave) > 3 else "")
-                push.say(f"wave {n}: {len(wave)} corridors ({names})")
-                begin_s = asyncio.get_running_loop().time()
-                results = await asyncio.gather(*(_one(push, corridor, drivers, stopped) for corridor in wave))
-                out += [result for part in results for result in part]
-                if any(result.state != "new" for result in out) or stopped():
-                    push.say("stopped: a controller did not take its plan")
-                    break
-                spent_s = asyncio.get_running_loop().time() - begin_s
+    with stop_flag() as stopped:
+        for n, wave in enumerate(waves(corridors, push.targets), start=1):
+            names = ", ".join(corridor.name for corridor in wave[:3]) + ("…" if len(wave) > 3 else "")
+            push.say(f"wave {n}: {len(wave)} corridors ({names})")
+            begin_s = time.monotonic()
+            out += await _wave(push, wave, pool, stopped)
+            if any(result.state != "new" for result in out) or stopped():
+                push.say("stopped: a controller did not take its plan")
+                break
+            if sum(len(corridor.controllers) for corridor in corridors) > len(out):
                 changed = sum(len(corridor.controllers) for corridor in wave)
+                spent_s = time.monotonic() - begin_s
                 await asyncio.sleep(max(0.0, 60.0 * changed / push.targets.order.controllers_per_min - spent_s))
-    finally:
-        drivers.close()
     return out
 
 
-async def _one(push: Push, corridor: Corridor, drivers: Drivers, stopped: Callable[[], bool]) -> list[Result]:
-    members = [_member(drivers, push.targets, c, push.plan) for c in corridor.controllers]
+async def _wave(
+    push: Push, wave: Sequence[Corridor], pool: Executor | None, stopped: Callable[[], bool]
+) -> list[Result]:
+    """All corridors of a wave at once; spread over the processes where there are several."""
+    try:
+        for corridor in wave:
+            _open(push, corridor)
+    except JournalFullError as error:
+        return [_not_begun(push, c, corridor, str(error)) for corridor in wave for c in corridor.controllers]
+    if pool is None or len(wave) == 1:
+        results = await _corridors(push, wave, stopped)
+    else:
+        loop = asyncio.get_running_loop()
+        bare = replace(push, begun=_hear_nothing, told=_hear_nothing, say=_hear_nothing)
+        parts = [list(wave[k :: push.targets.order.processes]) for k in range(push.targets.order.processes)]
+        done = await asyncio.gather(*(loop.run_in_executor(pool, work, bare, part) for part in parts if part))
+        results = [result for part in done for result in part]
+    for corridor in wave:
+        push.told(push.push_id, push.plan_id, [r for r in results if r.corridor == corridor.name])
+    return results
+
+
+def work(push: Push, corridors: Sequence[Corridor]) -> list[Result]:
+    """What one process does of a wave."""
+
+    async def run() -> list[Result]:
+        with stop_flag() as stopped:
+            return await _corridors(push, corridors, stopped)
+
+    return asyncio.run(run())
+
+
+async def _corridors(push: Push, corridors: Sequence[Corridor], stopped: Callable[[], bool]) -> list[Result]:
+    drivers = Drivers(push.targets)
+    try:
+        done = await asyncio.gather(*(_one(push, corridor, drivers, stopped) for corridor in corridors))
+    finally:
+        drivers.close()
+    return [result for part in done for result in part]
+
+
+def _not_begun(push: Push, controller: str, corridor: Corridor, reason: str) -> Result:
+    member = _member(Drivers(push.targets), push.targets, controller, None)
+    member.reasons.append(reason)
+    return _result(member, corridor.name)
+
+
+def _hear_nothing(*_: object) -> None:
+    pass
+
+
+def _open(push: Push, corridor: Corridor) -> None:
+    """The first line of a corridor's journal; only then others are told that it has begun."""
     journal = Journal(journal_path(push.folder, push.push_id, corridor.name), push.clock)
     try:
         journal.note(
@@ -156,16 +210,22 @@ async def _one(push: Push, corridor: Corridor, drivers: Drivers, stopped: Callab
             plan=push.plan_id,
             corridor=corridor.name,
             controllers=list(corridor.controllers),
-            addresses={m.id: _address(push.targets, m.id) for m in members},
+            addresses={c: _address(push.targets, c) for c in corridor.controllers},
         )
-        push.begun(push.push_id, push.plan_id, corridor)
+    finally:
+        journal.close()
+    push.begun(push.push_id, push.plan_id, corridor)
+
+
+async def _one(push: Push, corridor: Corridor, drivers: Drivers, stopped: Callable[[], bool]) -> list[Result]:
+    members = [_member(drivers, push.targets, c, push.plan) for c in corridor.controllers]
+    journal = Journal(journal_path(push.folder, push.push_id, corridor.name), push.clock)
+    try:
         await CorridorPush(members, journal, stopped).run()
     finally:
         journal.close()
         await asyncio.gather(*(member.driver.close() for member in members))
-    results = [_result(member, corridor.name) for member in members]
-    push.told(push.push_id, push.plan_id, results)
-    return results
+    return [_result(member, corridor.name) for member in members]
 
 
 async def _recover(path: Path, targets: Targets, push: Push) -> list[Result]:

@@ -34,12 +34,13 @@ class Order(_Part):
     """Who goes first, how many at once, how fast.
 
     `canary` corridors go first and alone, then waves of `wave` corridors; `min_change_s` lies between two pattern
-    changes of a controller. [s]
+    changes of a controller; each of `processes` talks to `concurrency` controllers at once. [s]
     """
 
     canary: Annotated[int, Field(ge=0, le=100)] = 1
     wave: Annotated[int, Field(ge=1, le=1000)] = 8
     concurrency: Annotated[int, Field(ge=1, le=64)] = 12
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
     requests_per_s: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 20.0
     controllers_per_min: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 600.0
     min_change_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 900.0
