@@ -21,6 +21,7 @@ from network_data.formats.salt import read_salt, read_salt_signals
 from network_data.formats.sumo_detectors import AREA_TAGS, GATE_TAGS, SumoDetectors, read_sumo_detectors
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
+from network_data.formats.utdf import columns_of, placed_turns, read_utdf, read_volumes, turns_of
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan
 from network_data.schedule import ControllerDay, DayPlan, Switch
@@ -161,6 +162,26 @@ def _hires(path: Path, _: RoadNetwork | None) -> Content:
     return Content(kind=kinds.HIRES, counts=counts, notes=(*events.notes, noted))
 
 
+def _utdf(path: Path, _: RoadNetwork | None) -> Content:
+    read = read_utdf(path)
+    measured = any(veh is not None for veh in read.volumes_vph.values())
+    notes = ("volumes are per hour, of no stated hour: written from 0 to 3600 s",) if measured else ()
+    return Content(
+        kind=kinds.UTDF,
+        network=read.network,
+        turns=turns_of(read.volumes_vph) if measured else None,
+        notes=(*read.network.notes, *notes),
+    )
+
+
+def _utdf_volumes(path: Path, network: RoadNetwork | None) -> Content:
+    table = read_volumes(path)
+    if network is None:
+        return Content(kind=kinds.UTDF_VOLUMES, notes=("intersections become links with --network",))
+    turns, notes = placed_turns(table, columns_of(network))
+    return Content(kind=kinds.UTDF_VOLUMES, turns=turns, notes=tuple(notes))
+
+
 READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.SUMO_NET: _sumo_net,
     kinds.SUMO_ADDITIONAL: _sumo,
@@ -169,6 +190,8 @@ READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.GMNS: _gmns,
     kinds.PLAN_JSON: _plan_json,
     kinds.HIRES: _hires,
+    kinds.UTDF: _utdf,
+    kinds.UTDF_VOLUMES: _utdf_volumes,
 }
 """How each kind is read."""
 

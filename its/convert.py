@@ -18,6 +18,7 @@ from network_data.formats.salt import find_files, read_salt_signals, write_salt_
 from network_data.formats.sumo_detectors import SumoDetectors, write_sumo_detectors
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.formats.sumo_waut import write_sumo_day
+from network_data.formats.utdf import write_utdf
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.schedule import DayPlan
@@ -177,6 +178,35 @@ def _to_counts(job: Job) -> list[str]:
     return [str(job.out)]
 
 
+def _to_turns(job: Job) -> list[str]:
+    turns = job.content.turns
+    if turns is None or not len(turns):
+        raise InputError(str(job.source), "holds no turning counts, or none that fit the network (--network)")
+    write_aside(job.out, turns.to_csv(index=False))
+    if job.content.network is not None:
+        job.left.append("the road network and its signals")
+    return [str(job.out)]
+
+
+def _to_utdf(job: Job) -> list[str]:
+    network, day = job.need_network(), job.need_day()
+    network = with_plans(network, day)
+    plan = TimingPlan(controllers={c.id: c.programs[-1] for c in network.controllers.values()})
+    turns = job.content.turns
+    volumes: dict[tuple[str, str], float | None] = {}
+    if turns is not None:
+        columns = (turns[name].tolist() for name in ("from_link", "to_link", "begin_s", "end_s", "veh"))
+        for start, end, begin_s, end_s, veh in zip(*columns, strict=True):
+            volumes[start, end] = (volumes.get((start, end)) or 0.0) + veh * 3600.0 / (end_s - begin_s)
+    text, left = write_utdf(network, plan, volumes)
+    write_aside(job.out, text)
+    job.left += left
+    if _switches(day):
+        job.left.append("the times of day: the programs due at 08:00 are written")
+    _leave(job, detectors=True)
+    return [str(job.out)]
+
+
 def _leave_minima(job: Job, day: DayPlan) -> None:
     programs = [p for own in day.controllers.values() for p in own.programs]
     if any(x is not None for p in programs for x in p.min_durations_s):
@@ -203,6 +233,8 @@ WRITERS: dict[str, Callable[[Job], list[str]]] = {
     "sumo": _to_sumo,
     "salt-signals": _to_salt,
     "plan-csv": _to_plan_csv,
+    "utdf": _to_utdf,
     "counts": _to_counts,
+    "turns": _to_turns,
 }
 """How each target is written."""

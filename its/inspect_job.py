@@ -10,6 +10,7 @@ from typing import Any
 
 from its.console import BAD_INPUT, DONE, format_table
 from its.content import READERS, Content, read_content
+from its.recognize import NETWORK_READERS
 from network_data.assembly.default_programs import PROGRAM_ID
 from network_data.errors import InputError
 from network_data.formats import kinds
@@ -213,7 +214,7 @@ TABLES = {kinds.COUNTS: _counts_table, kinds.TURNS: _turns_table, kinds.DETECTOR
 def _missing_of_all(seen: list[Seen]) -> list[str]:
     """What the parts of a folder lack together."""
     found = {one.kind for one in seen if not one.faults}
-    networks = any("links" in one.contents and one.kind in (kinds.SUMO_NET, kinds.GMNS, kinds.SALT) for one in seen)
+    networks = any("links" in one.contents and one.kind in NETWORK_READERS for one in seen)
     loops = kinds.DETECTORS in found or any(one.contents.get("loops") for one in seen) or any(
         "detectors" in note for one in seen for note in one.notes
     )  # fmt: skip

@@ -17,6 +17,7 @@ from network_data.formats.salt import find_files, read_salt, read_salt_signals
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.sumo_waut import read_sumo_day
+from network_data.formats.utdf import read_utdf
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.schedule import ControllerDay, DayPlan, Switch
@@ -32,10 +33,15 @@ def _read_gmns_network(path: Path | str) -> RoadNetwork:
     return read_gmns(path).network
 
 
+def _read_utdf_network(path: Path | str) -> RoadNetwork:
+    return read_utdf(path).network
+
+
 NETWORK_READERS: dict[kinds.Kind, Callable[[Path | str], RoadNetwork]] = {
     kinds.SUMO_NET: read_sumo_net,
     kinds.SALT: _read_salt_network,
     kinds.GMNS: _read_gmns_network,
+    kinds.UTDF: _read_utdf_network,
 }
 """How a road network of each kind is read."""
 

@@ -13,7 +13,9 @@ from network_data.formats.salt import read_salt_signals
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.sumo_waut import read_sumo_day
+from network_data.formats.utdf import read_utdf
 from tests.network_data.formats.test_salt import folder
+from tests.network_data.formats.test_utdf import VOLUMES, shown, written
 from tests.network_data.real_networks import files
 from tests.packs import data_pack
 
@@ -120,3 +122,22 @@ def test_targets_that_cannot_be(tmp_path: Path, arguments: list[str], says: str)
     code, text = its("convert", files("cologne1")[0], tmp_path / "x", *arguments)
     assert code == 2
     assert says in text
+
+
+def test_utdf_both_ways(tmp_path: Path) -> None:
+    """UTDF → GMNS → UTDF keeps the signal; its volumes become turns; a volume table is placed by compass."""
+    first = written(tmp_path)
+    for source, out, to in ((first, tmp_path / "g", "gmns"), (tmp_path / "g", tmp_path / "u.csv", "utdf")):
+        code, text = its("convert", source, out, "--to", to)
+        assert code == 0, text
+    assert shown(read_utdf(tmp_path / "u.csv").network, "2") == shown(read_utdf(first).network, "2")
+    code, text = its("convert", first, tmp_path / "t.csv", "--to", "turns")
+    assert code == 0, text
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 11
+    (tmp_path / "v.csv").write_text(VOLUMES)
+    code, text = its("convert", tmp_path / "v.csv", tmp_path / "v_turns.csv", "--to", "turns", "--network", first)
+    assert code == 0, text
+    assert "4_2,2_1,25200.0,26100.0,10.0" in (tmp_path / "v_turns.csv").read_text()
+    code, text = its("inspect", first)
+    assert "Synchro UTDF" in text
+    assert "turning counts" in text
