@@ -30,6 +30,7 @@ from its.report import ReportData, render_report
 from its.requests import Effort, OptimizeRequest, effort_of
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
 from its.saturation import saturation_of
+from its.simulated_checks import simulated_checks
 from its.sumo import sumo_home
 from its.today import todays_check
 from its.warm import compile_kernels
@@ -232,6 +233,7 @@ def _write(
 ) -> dict[str, Any]:
     findings = check_plan(inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
     checks = checks_of(findings, inputs.network, inputs.settings)
+    checks += simulated_checks(inputs.network, measured[0][2], measured[-1][2], inputs.settings)
     document = plan_document(
         inputs.network,
         result.plan,

@@ -14,6 +14,9 @@ from optimizer.infeasible.rules import Fixed, Requirement, requirements
 from optimizer.models import merged
 from optimizer.moves import Neighbourhood, loads
 
+MOST_CONFLICTS = 20
+"""So many conflicts are told; where there are more, mending these comes first."""
+
 
 def legal_start(network: RoadNetwork, hood: Neighbourhood) -> Candidate:
     """The field's plan in whole seconds where it keeps every rule, else the nearest one that does.
@@ -30,13 +33,13 @@ def legal_start(network: RoadNetwork, hood: Neighbourhood) -> Candidate:
     conflicts: list[Conflict] = []
     grouped = {at for group in hood.groups() for at in group}
     for at in range(len(hood.models)):
-        if at not in grouped:
+        if at not in grouped and len(conflicts) < MOST_CONFLICTS:
             found = _alone(network, hood, at)
             if isinstance(found, Conflict):
                 conflicts.append(found)
             else:
                 out[at] = found
-    for group in hood.groups():
+    for group in hood.groups() if len(conflicts) < MOST_CONFLICTS else ():
         together = _together(network, hood, group)
         if isinstance(together, Conflict):
             conflicts.append(together)

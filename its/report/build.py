@@ -43,6 +43,7 @@ def render_report(data: ReportData) -> str:
         source=data.network.source.replace("\\", "/").rsplit("/", 1)[-1],
         today=overview.today(data, names),
         ladder=overview.ladder(data, names),
+        confirm=data.part("confirm"),
         network_changes=overview.network_changes(data, names),
         signals=signals,
         map=network_map(data.network, data.before, data.after, {s.id: s.anchor for s in signals}),
