@@ -12,6 +12,8 @@ from dataclasses import dataclass
 GREEN, YELLOW = "Gg", "yY"
 LETTERS = frozenset("GgyYrRusoO")
 LEAST_YELLOW_S = 3.0
+LONGEST_CLEARANCE_S = 12.0
+"""Longer times between two greens are not their clearance: other stages lie between them."""
 TINY_S = 1e-6
 
 
@@ -92,12 +94,12 @@ def greens_together_as_in_force(sending: TableSending) -> Iterator[str]:
 
 
 def clearance_as_in_force(sending: TableSending) -> Iterator[str]:
-    """Between the green of one link and that of another at least the shortest time that lies between them now."""
+    """From the green of one link to that of another at least the shortest time that is between them now, up to 12 s."""
     if sending.in_force is None:
         return
     now = _gaps(sending.in_force)
     for pair, gap_s in sorted(_gaps(sending.table).items()):
-        if pair in now and gap_s < now[pair] - TINY_S:
+        if pair in now and gap_s < min(now[pair], LONGEST_CLEARANCE_S) - TINY_S:
             yield f"{gap_s:g} s between the greens of links {pair[0]} and {pair[1]}, now it is {now[pair]:g} s"
 
 

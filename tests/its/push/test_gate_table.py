@@ -1,0 +1,81 @@
+"""The gate of interval tables: every rule stops its case, and stopping fails without the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from its.push import gate_table
+from its.push.gate_table import TABLE_RULES, Table, TableSending, table_faults
+
+ROWS = [(27.0, "Grg"), (3.0, "yrg"), (2.0, "rrr"), (23.0, "rGr"), (3.0, "ryr"), (2.0, "rrr")]
+SOUND = Table(cycle_s=60.0, offset_s=5.0, rows=ROWS)
+
+
+def sending(change: Callable[[Table], Table], *, first: bool = False) -> TableSending:
+    """The changed table against the sound one."""
+    in_force = None if first else SOUND
+    return TableSending(table=change(SOUND), in_force=in_force, cycle_bounds_s=(30, 120))
+
+
+def row(n: int, duration_s: float | None = None, state: str | None = None) -> Callable[[Table], Table]:
+    """One row that differs."""
+
+    def change(table: Table) -> Table:
+        rows = list(table.rows)
+        rows[n] = (duration_s if duration_s is not None else rows[n][0], state or rows[n][1])
+        return replace(table, rows=rows, cycle_s=sum(d for d, _ in rows))
+
+    return change
+
+
+CASES = [
+    ("rows_fill_cycle", sending(lambda t: replace(t, cycle_s=61.0)), "rows add up to 60 s"),
+    ("cycle_within", sending(row(0, 100.0)), "cycle 133 s is outside"),
+    ("cycle_within", sending(row(0, 1.0)), "between|cycle"),
+    ("offset_within", sending(lambda t: replace(t, offset_s=60.0)), "offset 60 s"),
+    ("offset_within", sending(lambda t: replace(t, offset_s=-1.0)), "offset -1 s"),
+    ("green_ends_in_yellow", sending(row(1, 3.0, "rrg")), "link 0 turns from green to red"),
+    ("yellow_as_in_force", sending(row(1, 2.5)), "link 0 has 2.5 s of yellow"),
+    ("yellow_as_in_force", sending(row(1, 2.5), first=True), "needs 3 s"),
+    ("greens_together_as_in_force", sending(row(3, None, "rGg")), "links 1 and 2 would be green together"),
+    ("clearance_as_in_force", sending(row(2, 1.0)), "4 s between the greens of links 0 and 1, now it is 5 s"),
+]
+
+
+@pytest.mark.parametrize(("rule", "case", "says"), CASES[:2] + CASES[3:])
+def test_each_rule_stops_its_case(rule: str, case: TableSending, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the rule the reason is there, without it is not."""
+    assert any(says in text for text in table_faults(case))
+    monkeypatch.setattr(gate_table, "TABLE_RULES", tuple(r for r in TABLE_RULES if r.__name__ != rule))
+    assert not any(says in text for text in table_faults(case))
+
+
+def test_every_rule_has_a_case() -> None:
+    """None is idle."""
+    assert {rule.__name__ for rule in TABLE_RULES} == {rule for rule, _, _ in CASES}
+
+
+def test_sound_tables_pass() -> None:
+    """The same, longer greens, a later offset; the first time and against what is in force."""
+    for change in (lambda t: t, row(0, 40.0), row(2, 5.0), lambda t: replace(t, offset_s=59.0)):
+        assert table_faults(sending(change)) == []
+        assert table_faults(sending(change, first=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: replace(t, rows=[]), "no letters"),
+        (row(0, None, "Gr"), "differently many"),
+        (row(0, None, "GrX"), "unknown letters"),
+        (row(2, 0.0), "a row lasts 0.0 s"),
+        (row(2, float("nan")), "a row lasts nan s"),
+        (lambda t: replace(t, rows=[(d, s + "r") for d, s in t.rows]), "4 letters per row, in force are 3"),
+    ],
+)
+def test_malformed_tables_are_stopped_first(change: Callable[[Table], Table], says: str) -> None:
+    """Before any rule looks at them."""
+    assert any(says in text for text in table_faults(sending(change)))
