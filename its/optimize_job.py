@@ -32,7 +32,7 @@ from its.run_record import checks_of, demand_json, engine_versions, ladder_json,
 from its.saturation import saturation_of
 from its.simulated_checks import simulated_checks
 from its.sumo import sumo_home
-from its.today import todays_check
+from its.today import todays_check, with_occupancy
 from its.warm import compile_kernels
 from network_data.errors import OutsideProgramError
 from network_data.formats.files import write_together
@@ -49,6 +49,7 @@ from optimizer.explain import Reason, explain
 from optimizer.flows import mean_flows_vph
 from optimizer.optimize import Result, draws_of, optimize
 from sim.measures import Measures, People, measure
+from sim.occupancy import occupancies
 
 log = logging.getLogger(__name__)
 
@@ -176,10 +177,25 @@ def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People
             if live
             else None
         )
+        occupied = _occupied(inputs, result)
     with console.stage("write"):
-        run = _write(request, inputs, result, measured, shown, work)
+        run = _write(request, inputs, result, measured, shown, occupied, work)
     print_run(run, request.out)
     say_notes([*unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
+
+
+def _occupied(inputs: _Inputs, result: Result) -> dict[str, float] | None:
+    """Simulated occupancy of every loop under the field plan, where the counts tell any to hold it against."""
+    if not with_occupancy(inputs.demand.counts):
+        return None
+    return occupancies(
+        result.simulator,
+        inputs.field,
+        inputs.demand.detectors,
+        actuated=inputs.actuated.controllers,
+        weights=result.weights,
+        loop_m=inputs.settings.today.loop_m,
+    )
 
 
 def _read(request: OptimizeRequest) -> _Inputs:
@@ -229,6 +245,7 @@ def _write(
     result: Result,
     measured: list[tuple[str, TimingPlan, Measures]],
     shown: Measures | None,
+    occupied: dict[str, float] | None,
     work: _Work,
 ) -> dict[str, Any]:
     findings = check_plan(inputs.network, result.plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
@@ -253,7 +270,7 @@ def _write(
     )
     program_id = program_id_of(document)
     exported, losses = to_sumo(result.plan, inputs.network, inputs.field, program_id)
-    run = _run_record(request, inputs, result, measured, shown, losses, checks, work, program_id)
+    run = _run_record(request, inputs, result, measured, shown, occupied, losses, checks, work, program_id)
     named = replace_ids(result.plan, program_id)
     report = render_report(
         ReportData(
@@ -289,6 +306,7 @@ def _run_record(
     result: Result,
     measured: list[tuple[str, TimingPlan, Measures]],
     shown: Measures | None,
+    occupied: dict[str, float] | None,
     losses: Losses,
     checks: list[dict[str, Any]],
     work: _Work,
@@ -311,6 +329,9 @@ def _run_record(
             shown or measured[0][2],
             demand.begin_s,
             demand.end_s,
+            limits=inputs.settings.today,
+            weights=demand.scenarios.weights,
+            occupancy=occupied,
         ),
         "field_actuated": over,
         "demand": demand_json(demand),

@@ -16,6 +16,8 @@ def unproven(today: dict[str, Any]) -> list[str]:
     missed = [signal for signal, said in today["signals"].items() if said["unproven"]]
     judged = [d["ok"] for d in today["detectors"] if d["ok"] is not None]
     reproduced = f"the model reproduces {sum(judged)} of {len(judged)} detectors under the field plan"
+    held = [d["occupancy_ok"] for d in today["detectors"] if d["occupancy_ok"] is not None]
+    reproduced += f", {sum(held)} of {len(held)} in occupancy" if held else ""
     return [f"{reproduced}; unproven at {', '.join(missed)}"] if missed else []
 
 

@@ -26,6 +26,8 @@ LEAST_SHARED = 0.3
 """Days that share less of their counts are compared by what they share all the same, but never chosen. [-]"""
 INTERVALS_VARY = (0.25, 4.0)
 """Bounds on how much more or less days vary in one interval than over the period, in variance. [-]"""
+ALIKE = 1.15
+"""Days are alike where they lie no farther apart, on the mean, than so many times what chance alone would do. [-]"""
 KINDS = ("weekday", "sat", "sun")
 
 
@@ -79,7 +81,8 @@ def representative_days(veh: NDArray[np.floating], kinds: Sequence[str], most: i
     Notes
     -----
     k-medoids: medoids are added one by one where they shorten the sum of distances most, then swapped as long as that
-    shortens it (Kaufman and Rousseeuw's PAM). A day stands for days of its own type.
+    shortens it (Kaufman and Rousseeuw's PAM). A day stands for the nearest days of its own type; where these all differ
+    by chance alone, the chosen ones share them evenly.
     """
     n_day = len(veh)
     if n_day == 0 or len(kinds) != n_day or most < 1:
@@ -89,7 +92,7 @@ def representative_days(veh: NDArray[np.floating], kinds: Sequence[str], most: i
     far, shared = _distances(veh.reshape(n_day, -1), seed)
     able = shared >= LEAST_SHARED * shared.max()
     medoids = list(range(n_day)) if n_day <= most else _medoids(far, kinds, able, most)
-    stands = _assigned(far, kinds, medoids)
+    stands = _dealt_out(far, kinds, medoids, _assigned(far, kinds, medoids))
     counts = np.bincount(stands, minlength=len(medoids))
     spread = np.stack([_spread(veh, medoid, np.flatnonzero(stands == s)) for s, medoid in enumerate(medoids)])
     others = [i for i in range(n_day) if medoids[stands[i]] != i]
@@ -179,6 +182,20 @@ def _assigned(far: FLOAT, kinds: Sequence[str], medoids: Sequence[int]) -> INT:
     out = columns.argmin(axis=1)
     out[list(medoids)] = np.arange(len(medoids))
     return np.asarray(out, np.int64)
+
+
+def _dealt_out(far: FLOAT, kinds: Sequence[str], medoids: Sequence[int], stands: INT) -> INT:
+    """Where days of a type differ by chance alone the nearest means nothing: the chosen ones share them evenly."""
+    label, out = np.array(list(kinds)), stands.copy()
+    for kind in set(label[list(medoids)].tolist()):
+        mine = np.flatnonzero(label == kind)
+        apart = far[np.ix_(mine, mine)]
+        n = len(mine)
+        if n > 1 and float(apart.sum()) / (n * (n - 1)) < ALIKE * CHANCE:
+            chosen = [s for s, medoid in enumerate(medoids) if label[medoid] == kind]
+            others = [i for i in mine.tolist() if i not in medoids]
+            out[others] = [chosen[at % len(chosen)] for at in range(len(others))]
+    return out
 
 
 def _spread(veh: NDArray[np.floating], medoid: int, members: INT) -> FLOAT:

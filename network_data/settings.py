@@ -140,6 +140,16 @@ class Actuation(Section):
     recall: dict[str, dict[str, Literal["none", "minimum", "maximum"]]] = Field({})
 
 
+class Today(Section):
+    """From when the model of today is wrong: at a detector, and at a signal, whose promises are then unproven."""
+
+    geh: float = Field(5.0, gt=0, le=20, description="of hourly flows; the usual limit of model calibration")
+    occupancy_points: float = Field(15.0, gt=0, le=100, description="percentage points of occupancy")
+    share: float = Field(0.85, ge=0, le=1, description="least share of a signal's detectors that are met")
+    share_of: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field({}, description="another share, by signal")
+    loop_m: float = Field(2.0, ge=0, le=50, description="length of the loops along the lane, for occupancy")
+
+
 class Search(Section):
     """Effort of the search."""
 
@@ -159,6 +169,7 @@ class Settings(Section):
     people: People = People()
     saturation: Saturation = Saturation()
     actuation: Actuation = Actuation()
+    today: Today = Today()
     search: Search = Search()
     counts: CountLayout = CountLayout()
     quality: QualityLimits = QualityLimits()

@@ -34,6 +34,7 @@ def check_names(settings: Settings, network: RoadNetwork, field: TimingPlan, whe
         *_unknown("[change] fixed_signals", change.fixed_signals, signals, "signal"),
         *_unknown("[change] fixed_offsets", change.fixed_offsets, signals, "signal"),
         *_unknown("[limits] common_cycle", members, signals, "signal"),
+        *_unknown("[today] share_of", settings.today.share_of, signals, "signal"),
         *_unknown("[signals]", settings.signals, signals, "signal"),
         *_unknown("[limits] storage", limits.storage, list(network.links), "link"),
     ]

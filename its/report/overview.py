@@ -62,15 +62,21 @@ class DetectorRow:
     geh: float | None
     ok: bool
     repaired: bool
+    counted_occupancy: float | None
+    simulated_occupancy: float | None
+    occupancy_ok: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """Does the model reproduce today?"""
+    """Does the model reproduce today? Occupancy counts where detectors tell it (`n_held` of them)."""
 
     rows: tuple[DetectorRow, ...]
     n_ok: int
     n_judged: int
+    n_held_ok: int
+    n_held: int
+    occupancy_limit: float
     geh_limit: float
     chart: Markup | None
     signals: tuple[tuple[str, str, float | None, bool, str], ...]  # id, streets, share ok, unproven, text
@@ -158,13 +164,14 @@ def today(data: ReportData, names: Names) -> Today:
     part = data.part("today")
     limit = as_number(part.get("geh_limit")) or GEH_LIMIT
     rows = [_detector(as_mapping(row), limit) for row in as_list(part.get("detectors"))]
-    rows.sort(key=lambda r: (r.ok, -(r.geh or 0.0), r.detector))
+    rows.sort(key=lambda r: (r.ok, r.occupancy_ok, -(r.geh or 0.0), r.detector))
     dots = [
         Dot(r.detector, r.counted_veh / data.period_h, r.simulated_veh / data.period_h, r.ok)
         for r in rows
         if r.counted_veh is not None and r.simulated_veh is not None
     ]
     judged = [r for r in rows if r.counted_veh is not None]
+    held = [r for r in rows if r.counted_occupancy is not None and r.simulated_occupancy is not None]
     signals = []
     for controller_id, value in as_mapping(part.get("signals")).items():
         one = as_mapping(value)
@@ -175,6 +182,9 @@ def today(data: ReportData, names: Names) -> Today:
         rows=tuple(rows),
         n_ok=sum(r.ok for r in judged),
         n_judged=len(judged),
+        n_held_ok=sum(r.occupancy_ok for r in held),
+        n_held=len(held),
+        occupancy_limit=as_number(part.get("occupancy_limit")) or 0.0,
         geh_limit=limit,
         chart=scatter(dots, limit) if dots else None,
         signals=tuple(signals),
@@ -193,6 +203,9 @@ def _detector(row: Mapping[str, Any], limit: float) -> DetectorRow:
         geh=geh,
         ok=bool(row.get("ok", geh is None or geh <= limit)) or counted is None,
         repaired=bool(row.get("repaired")),
+        counted_occupancy=as_number(row.get("counted_occupancy")),
+        simulated_occupancy=as_number(row.get("simulated_occupancy")),
+        occupancy_ok=row.get("occupancy_ok") is not False,
     )
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from its.today import GEH_LIMIT, SHARE_LIMIT, todays_check
+from its.today import todays_check, with_occupancy
 from network_data.counting.counts import CountTable
 from network_data.demand import Demand
 from network_data.detectors import Detector
+from network_data.settings import Today
 from network_data.turning_flows.estimate import Estimate, geh
 from sim.measures import AreaMeasures, Measures
 from tests.builders import demand, single_approach
@@ -53,8 +54,9 @@ def check(
     detectors: tuple[Detector, ...] = (LATE,),
     estimates: tuple[Estimate, ...] = (),
     period_s: tuple[float, float] = (0, 3600),
+    **more: Any,
 ) -> dict[str, Any]:
-    return todays_check(NETWORK, detectors, tables, estimates, simulated, *period_s)
+    return todays_check(NETWORK, detectors, tables, estimates, simulated, *period_s, **more)
 
 
 def row(checked: dict[str, Any], name: str = "late") -> dict[str, Any]:
@@ -96,6 +98,8 @@ def test_a_loop_without_sound_counts_judges_nothing(veh: tuple[float, ...]) -> N
     assert {row(checked)[name] for name in ("counted_veh", "geh", "ok")} == {None}
     assert checked["signals"]["c"] == {
         "share_ok": 0,
+        "share_occupancy_ok": None,
+        "limit": 0.85,
         "unproven": True,
         "text": "no sound count on its approaches",
     }
@@ -115,7 +119,7 @@ def test_a_detector_is_reproduced_below_geh_5(counted: float, simulated: float) 
     found = row(check([hourly(late=counted)], measured(0, simulated)))
     assert found["geh"] == pytest.approx(expected, abs=0.005)
     assert found["ok"] == (expected < 5)
-    assert GEH_LIMIT == 5
+    assert Today().geh == 5
 
 
 def test_geh_is_of_hourly_flows() -> None:
@@ -134,7 +138,7 @@ def test_a_signal_with_too_few_reproduced_detectors_is_unproven(n_ok: int, unpro
     assert signal["unproven"] is unproven
     assert signal["share_ok"] == n_ok / 20
     assert signal["text"] == f"{n_ok} of 20 detectors on its approaches reproduced"
-    assert SHARE_LIMIT == 0.85
+    assert Today().share == 0.85
 
 
 def test_a_signal_without_detectors_is_unproven() -> None:
@@ -143,6 +147,8 @@ def test_a_signal_without_detectors_is_unproven() -> None:
     checked = check([hourly(behind=5)], measured(5, 5), detectors=(behind,))
     assert checked["signals"]["c"] == {
         "share_ok": 0,
+        "share_occupancy_ok": None,
+        "limit": 0.85,
         "unproven": True,
         "text": "no detector on its approaches",
     }
@@ -155,3 +161,59 @@ def test_repaired_detectors_are_marked() -> None:
     checked = check([hourly(late=10, early=10)], measured(10, 10), detectors=(LATE, EARLY), estimates=(estimate,))
     assert (row(checked, "late")["repaired"], row(checked, "early")["repaired"]) == (True, False)
     assert np.isfinite(row(checked)["geh"])
+
+
+def occupied(**percent: float) -> CountTable:
+    """An hour of each detector with 100 vehicles and an occupancy, in two halves (the first 10 points below)."""
+    rows = [(name, 1800.0 * n, 1800.0 * n + 1800, 50.0) for name in percent for n in range(2)]
+    table = counts(rows)
+    values = [percent[str(name)] + (10 if begin else -10) for name, begin, *_ in rows]
+    return CountTable(table.frame.assign(occupancy_pct=values))
+
+
+@pytest.mark.parametrize(("counted_pct", "ok"), [(40, True), (54, True), (56, False), (26, True), (24, False)])
+def test_occupancy_is_held_against_the_simulated_one(counted_pct: float, ok: bool) -> None:
+    """Within 15 points of the 40 % simulated; where it is not, the signal is unproven although its flow is met."""
+    checked = check([occupied(late=counted_pct)], measured(100, 100), occupancy={"late": 0.4})
+    found = row(checked)
+    assert (found["counted_occupancy"], found["simulated_occupancy"]) == (counted_pct / 100, 0.4)
+    assert found["ok"]
+    assert found["occupancy_ok"] is ok
+    signal = checked["signals"]["c"]
+    assert signal["unproven"] is not ok
+    assert signal["share_occupancy_ok"] == float(ok)
+    assert signal["text"].endswith(f"reproduced, {int(ok)} of 1 in occupancy")
+
+
+def test_counts_without_occupancy_are_judged_by_flow_alone() -> None:
+    """Nothing is held against nothing."""
+    assert with_occupancy([occupied(late=10)])
+    assert not with_occupancy([hourly(late=100), occupied(late=math.nan)])
+    checked = check([hourly(late=100)], measured(100, 100), occupancy={"late": 0.9})
+    assert row(checked)["occupancy_ok"] is None
+    assert checked["signals"]["c"]["unproven"] is False
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    """At a GEH of 2.1 and 10 points off: met by default, not by stricter limits; a signal may have one of its own."""
+    detectors = (LATE, EARLY)
+    tables = [occupied(late=50, early=5)]
+    occupancy = {"late": 0.4, "early": 0.05}
+    loose = check(tables, measured(100, 80), detectors=detectors, occupancy=occupancy)
+    assert loose["signals"]["c"]["unproven"] is False
+    for strict, unproven in (
+        ({"geh": 2.0}, True),
+        ({"occupancy_points": 5.0}, True),
+        ({"geh": 2.0, "share": 0.5}, False),
+        ({"geh": 2.0, "share_of": {"c": 0.5}}, False),
+        ({"share": 0.0, "share_of": {"c": 1.0}, "geh": 2.0}, True),
+    ):
+        limits = Today.model_validate(strict)
+        checked = check(tables, measured(100, 80), detectors=detectors, occupancy=occupancy, limits=limits)
+        assert checked["signals"]["c"]["unproven"] is unproven
+
+
+def test_days_count_by_their_weights() -> None:
+    """80 vehicles on days that stand for three quarters and 120 on the others make 90."""
+    tables = [hourly(late=80), hourly(late=120)]
+    assert row(check(tables, measured(0, 90), weights=(0.75, 0.25)))["counted_veh"] == 90

@@ -33,6 +33,13 @@ def test_weights_are_the_shares_of_days() -> None:
     assert choice.beyond_chance == pytest.approx(1.0, abs=0.1)
 
 
+def test_days_that_differ_by_chance_alone_are_shared_evenly() -> None:
+    """Of twelve alike the four chosen stand for three each: no day's chance weighs more than another's."""
+    choice = representative_days(made([1.0] * 12), ["weekday"] * 12, 4)
+    assert choice.weights == pytest.approx([0.25] * 4)
+    assert [choice.stands_for[d] for d in choice.days] == [0, 1, 2, 3]
+
+
 def test_each_type_of_day_has_a_day_of_its_own() -> None:
     """Saturdays that look like weekdays still stand for themselves; with room for one day the commonest type has it."""
     kinds = ["weekday"] * 5 + ["sat", "sun"]
