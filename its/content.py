@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from its.osm import read_osm
 from its.recognize import load_day, load_network
 from network_data.detectors import LOOP_TAGS
 from network_data.errors import InputError
@@ -182,6 +183,11 @@ def _utdf_volumes(path: Path, network: RoadNetwork | None) -> Content:
     return Content(kind=kinds.UTDF_VOLUMES, turns=turns, notes=tuple(notes))
 
 
+def _osm(path: Path, _: RoadNetwork | None) -> Content:
+    network = read_osm(path)
+    return Content(kind=kinds.OSM, network=network, notes=network.notes)
+
+
 READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.SUMO_NET: _sumo_net,
     kinds.SUMO_ADDITIONAL: _sumo,
@@ -190,6 +196,7 @@ READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.GMNS: _gmns,
     kinds.PLAN_JSON: _plan_json,
     kinds.HIRES: _hires,
+    kinds.OSM: _osm,
     kinds.UTDF: _utdf,
     kinds.UTDF_VOLUMES: _utdf_volumes,
 }

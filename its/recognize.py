@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from its.osm import read_osm
 from network_data.errors import InputError, NetworkError, PlanError
 from network_data.formats import kinds
 from network_data.formats.files import read_bytes, root_tag
@@ -42,6 +43,7 @@ NETWORK_READERS: dict[kinds.Kind, Callable[[Path | str], RoadNetwork]] = {
     kinds.SALT: _read_salt_network,
     kinds.GMNS: _read_gmns_network,
     kinds.UTDF: _read_utdf_network,
+    kinds.OSM: read_osm,
 }
 """How a road network of each kind is read."""
 

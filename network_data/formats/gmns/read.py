@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from network_data.schedule import DayPlan
 LANE_M = 3.2
 DEFAULT_MPS = 50 / 3.6
 LEAST_BAY_M = 10.0
+JUNCTION_M = 30.0
+"""Links no longer than this between signal nodes belong to one junction, where no main node says so. [m]"""
 TURNS = {"left": "l", "right": "r", "thru": "s", "uturn": "t", "merge": "s", "diverge": "s"}
 RANKS = {"motorway": 9, "trunk": 8, "primary": 7, "arterial": 6, "secondary": 6, "tertiary": 5, "collector": 4}
 """How important a facility is; others count 1."""
@@ -317,8 +320,9 @@ class _Reader:
         members: dict[str, list[Way]] = defaultdict(list)
         out = []
         for way in ways:
-            name = owner.get(self.links[way.from_link].to_node)
-            if name is not None:
+            node = self.links[way.from_link].to_node
+            name = owner.get(node)
+            if name is not None and not self._leaves_junction(way, node):
                 way = replace(way, controller_id=name, link_index=count[name])
                 count[name] += 1
                 members[name].append(way)
@@ -332,13 +336,48 @@ class _Reader:
         return out, programs
 
     def _owners(self) -> dict[str, str]:
-        """Signal node → controller: nodes with one main node share theirs."""
-        out = {}
+        """Signal node → controller: nodes with one main node share theirs, and so do those that short links join."""
+        out: dict[str, str] = {}
+        group = self._joined()
         for _, values in self.package.rows("node"):
             if _signalled(values):
-                main = values.get("main_node_id", "")
-                out[values["node_id"]] = f"main{main}" if main not in MISSING else values["node_id"]
+                name, main = values["node_id"], values.get("main_node_id", "")
+                out[name] = f"main{main}" if main not in MISSING else group[name]
         return out
+
+    def _joined(self) -> dict[str, str]:
+        """Node → the first signal node that it is joined to by links of one junction."""
+        parent = {name: name for name in self.nodes}
+
+        def root(name: str) -> str:
+            while parent[name] != name:
+                name = parent[name]
+            return name
+
+        for link in self.whole.values():
+            if link.length_m <= JUNCTION_M:
+                parent[root(link.to_node)] = root(link.from_node)
+        first: dict[str, str] = {}
+        for _, values in self.package.rows("node"):
+            if _signalled(values):
+                first.setdefault(root(values["node_id"]), values["node_id"])
+        return {name: first.get(root(name), name) for name in self.nodes}
+
+    def _leaves_junction(self, way: Way, node: str) -> bool:
+        """Whether a way goes out of a junction over a signal node at a stop line: the signal is for those who come in."""
+        if node not in self._passages:
+            return False
+        here, there = self.whole[way.from_link], self.whole[way.to_link]
+        return here.length_m < there.length_m and here.length_m <= JUNCTION_M
+
+    @cached_property
+    def _passages(self) -> set[str]:
+        """Nodes with two neighbours only."""
+        neighbours: dict[str, set[str]] = defaultdict(set)
+        for link in self.whole.values():
+            neighbours[link.from_node].add(link.to_node)
+            neighbours[link.to_node].add(link.from_node)
+        return {node for node, others in neighbours.items() if len(others) <= 2}
 
     def _crossings(self, signals: GmnsSignals) -> list[CrossingPlan]:
         rows = {values["link_id"]: values for _, values in self.package.rows("link")}
