@@ -138,7 +138,7 @@ class Referee:
         InputError
             That leaves too little to search.
         """
-        wanted_s = self._cost_s(6, max(DRAWS))
+        wanted_s = self._cost_s(4, DRAWS[1])
         least_s = self._cost_s(1, min(DRAWS))
         most_s = MOST_SHARE * time_limit_s
         if least_s > most_s:
@@ -163,33 +163,24 @@ class Referee:
         time_s : float, optional
             Time there is; None for all candidates on all draws. [s]
         """
+        begin_s = time.monotonic()
         steps = _distinct(self._field, [*result.ladder[::-1], *result.recent[::-1]])
-        n_draws = max(DRAWS)
-        while time_s is not None and self._cost_s(len(steps), n_draws) > time_s:
-            if n_draws > 3:
-                n_draws -= 1
-            elif len(steps) > 1:
-                steps.pop()
-            elif n_draws > min(DRAWS):
-                n_draws -= 1
-            else:
-                break
-        files = [self._files(step.plan, n) for n, step in enumerate(steps)]
-        wanted = [(k, n) for k in range(n_draws) for n in range(-1, len(steps)) if n >= 0 or k not in self._old]
+        n_draws = self._draws_for(len(steps), time_s)
         runs: dict[tuple[int, int], SumoRun] = {}
-        with ThreadPoolExecutor(self._workers) as pool:
-            try:
-                jobs = {
-                    pool.submit(self._one, k, files[n] if n >= 0 else self._field_files()): (k, n) for k, n in wanted
-                }
-                for job in as_completed(jobs):
-                    runs[jobs[job]] = job.result()
-                    if progress is not None:
-                        progress(len(runs) / len(wanted), f"{runs[jobs[job]].delay_s_per_veh:.1f} s/veh")
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        self._old |= {k: run for (k, n), run in runs.items() if n < 0}
+        self._run([(k, -1) for k in range(n_draws) if k not in self._old], [], runs)
+        self._old |= {k: run for (k, _), run in runs.items()}
+        judged = []
+        for n, step in enumerate(steps):
+            left_s = None if time_s is None else time_s - (time.monotonic() - begin_s)
+            if n and left_s is not None and SLACK * self.run_s * -(-n_draws // self._workers) > left_s:
+                break
+            start_s = time.monotonic()
+            self._run([(k, n) for k in range(n_draws)], [self._files(step.plan, n)], runs)
+            self.run_s = (time.monotonic() - start_s) / -(-n_draws // self._workers)
+            judged.append(step)
+            if progress is not None:
+                mean_s = _mean([runs[k, n] for k in range(n_draws)])
+                progress((n + 1) / len(steps), f"{step.name}: {mean_s:.1f} s/veh")
         old = tuple(self._old[k] for k in range(n_draws))
         before = result.objective_before
         return [
@@ -198,8 +189,28 @@ class Referee:
                 VerifyResult(old=old, new=tuple(runs[k, n] for k in range(n_draws))),
                 step.objective / before if before > 0 else 1.0,
             )
-            for n, step in enumerate(steps)
+            for n, step in enumerate(judged)
         ][::-1]
+
+    def _draws_for(self, n_plans: int, time_s: float | None) -> int:
+        """All draws where there is time for all candidates, fewer where there is hardly time for one."""
+        if time_s is None or self._cost_s(n_plans, DRAWS[0]) <= time_s:
+            return DRAWS[0]
+        return next((n for n in DRAWS[1:] if self._cost_s(1, n) <= time_s), DRAWS[-1])
+
+    def _run(
+        self, wanted: Sequence[tuple[int, int]], files: Sequence[tuple[Path, ...]], runs: dict[tuple[int, int], SumoRun]
+    ) -> None:
+        """Run (draw, candidate) pairs of one candidate, or of the field plan where `files` is empty."""
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                plan = files[0] if files else self._field_files()
+                jobs = {pool.submit(self._one, k, plan): (k, n) for k, n in wanted}
+                for job in as_completed(jobs):
+                    runs[jobs[job]] = job.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _one(self, k: int, files: tuple[Path, ...]) -> SumoRun:
         return run_plan(self._scenario(k), files, k + 1, self._network.approaches)
