@@ -31,6 +31,8 @@ from sim.simulate import Simulator
 
 MOST_SIGNALS = 3_000
 """In larger networks making the tables of all links takes too long."""
+NODES = 200
+"""Of branch and bound, per proposal."""
 MOST_SCENARIOS = 3
 """Tables are means over so many scenarios at most, the first ones."""
 MOST_PASSAGES = 150_000
@@ -122,7 +124,7 @@ class Coordinator:
             if waves and bands:
                 found = offsets_in_waves(problem, bands, allowed, seed=self.seed)
             else:
-                found = solve_offsets(problem, seed=self.seed, start_s=now, exact_up_to=0)
+                found = solve_offsets(problem, seed=self.seed, start_s=now, nodes=NODES)
             if self.wanted.least_s > 0 and not keeps_bands(bands, found.offsets_s, cycle_s):
                 found = offsets_with_bands(problem, bands, allowed, seed=self.seed)
             name = "queue simulation" if simulated else "cyclic flow profiles"
@@ -196,7 +198,7 @@ class Coordinator:
                 continue
             problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
             now = {m.controller.id: s.offset_s for m, s in zip(models, candidate, strict=True)}
-            found = solve_offsets(problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, exact_up_to=0)
+            found = solve_offsets(problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, nodes=NODES)
             reached = problem.veh_s(problem.value([now[s] for s in problem.signals]))
             changeable = max(found.mean_veh_s - found.bound_veh_s, 1e-9)
             out.append(

@@ -53,7 +53,7 @@ def offsets_in_waves(
     masks = dict(allowed)
     for name, offset_s in waves.offsets_s.items():
         masks[name] = np.arange(n) == offset_s
-    found = solve_offsets(with_allowed(problem, masks), seed=seed, start_s=None, exact_up_to=0)
+    found = solve_offsets(with_allowed(problem, masks), seed=seed, start_s=None, nodes=0)
     model = MODEL.format(least=min(band.least_s for band in bands))
     return replace(found, method="widest bands, then " + found.method, status="feasible", model=model)
 

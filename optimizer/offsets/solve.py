@@ -1,4 +1,4 @@
-"""Good offsets with a bound: trees exactly, other networks by dual ascent, search and, where they are small, CP-SAT."""
+"""Good offsets with a bound: trees exactly, others by dual ascent, search and, where small, branch and bound."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from optimizer.offsets.bounds import MODEL, CycleBound
-from optimizer.offsets.cp_sat import solve_exactly
+from optimizer.offsets.branch import branch_and_bound
 from optimizer.offsets.descent import coordinate_descent
 from optimizer.offsets.local_search import LocalSearch
 from optimizer.offsets.tables import INTS, OffsetProblem
@@ -20,8 +20,12 @@ KICKS_PER_SIGNAL = 16
 LEAST_KICKS, MOST_KICKS = 1_000, 40_000
 ANNEALINGS = 4
 """As long as the bound is not reached and time is left."""
-EXACT_UP_TO = 60
-"""Signals up to which CP-SAT is asked where the search has not reached the bound."""
+BRANCH_UP_TO = 250
+"""Signals up to which branch and bound goes on where the search has not reached the bound."""
+NODES_PER_SIGNAL = 40_000
+"""Nodes of it, times signals: a second or two."""
+SEARCH_SHARE = 0.6
+"""Of the CPU time, when branch and bound takes over where it may. [-]"""
 POLISH = 10
 
 
@@ -61,8 +65,7 @@ def solve_offsets(
     seed: int = 0,
     start_s: dict[str, int] | None = None,
     cpu_s: float | None = None,
-    exact_up_to: int = EXACT_UP_TO,
-    exact_effort: float = 4.0,
+    nodes: int | None = None,
 ) -> OffsetSolution:
     """Offsets of least cost, or nearly, with a proven bound.
 
@@ -71,10 +74,10 @@ def solve_offsets(
     start_s : dict, optional
         Offsets to start from besides the method's own starts. [s]
     cpu_s : float, optional
-        CPU time to take, CP-SAT apart; the answer then depends on the machine's speed. Default: fixed numbers of
+        CPU time to take; the answer then depends on the machine's speed. Default: fixed numbers of
         steps, and the same answer everywhere. [s]
-    exact_effort : float
-        CP-SAT's limit in its own deterministic time, about seconds.
+    nodes : int, optional
+        Of branch and bound, where the network is small enough for it; default what takes a second or two.
     """
     began_s = time.process_time()
     bound = CycleBound(problem)
@@ -91,15 +94,18 @@ def solve_offsets(
     best = min((search.polish(start, POLISH) for start in starts), key=problem.value)
     kicks = min(max(LEAST_KICKS, KICKS_PER_SIGNAL * problem.n_free), MOST_KICKS)
     method = "cycle bound, forests, annealing"
+    branches = problem.n_free <= BRANCH_UP_TO and nodes != 0
     for _ in range(ANNEALINGS if cpu_s is None else 1000):
-        until = None if cpu_s is None else began_s + cpu_s
+        until = None if cpu_s is None else began_s + (SEARCH_SHARE if branches else 1.0) * cpu_s
         if problem.value(best) <= bound.value or (until is not None and time.process_time() >= until):
             break
         best = search.anneal(best, kicks=kicks, least=bound.value, until=until)
     least = bound.value
-    if problem.value(best) > least and problem.n_free <= exact_up_to:
-        exact = solve_exactly(problem, bound, best, effort=exact_effort, seed=seed)
-        best, least, method = exact.offset, exact.bound, method + ", CP-SAT"
+    if problem.value(best) > least and branches:
+        most = NODES_PER_SIGNAL // problem.n_free if nodes is None else nodes
+        until = None if cpu_s is None else began_s + cpu_s
+        branched = branch_and_bound(problem, bound, best, most_nodes=most, until=until)
+        best, least, method = branched.offset, branched.bound, method + ", branch and bound"
     return solution_of(problem, best, least, method, began_s)
 
 
