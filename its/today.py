@@ -43,7 +43,7 @@ def todays_check(
     limits : Today, optional
         From when a detector is a miss, and how many a signal may have; default: those of the settings' defaults.
     weights : sequence of float, optional
-        Of the days; all alike by default.
+        Of the days; all alike by default. Turning demand has a scenario, but no counts.
     occupancy : mapping, optional
         Detector id → simulated occupancy, of `sim.occupancy`. [-]
 
@@ -55,7 +55,7 @@ def todays_check(
     """
     limits = limits or Today()
     hours = (end_s - begin_s) / 3600
-    shares = list(weights) if weights is not None else [1.0] * len(counts)
+    shares = list(weights) if weights is not None and counts else [1.0] * len(counts)
     counted = _by_detector(counts, shares, begin_s, end_s, "veh")
     occupied = _by_detector(counts, shares, begin_s, end_s, "occupancy_pct")
     repaired = {name for estimate in estimates for name in estimate.repaired}
