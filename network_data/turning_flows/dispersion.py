@@ -33,6 +33,8 @@ def dispersion(
         return LOWEST
     interval_s = float(np.median(series.end_s - series.begin_s))
     group = max(round(SPAN_S / interval_s), 1)
+    if int(within.sum()) // group < FEWEST:
+        return LOWEST
     at_gates: list[float | None] = []
     elsewhere: list[float | None] = []
     by_link: dict[str, list[Detector]] = defaultdict(list)

@@ -28,12 +28,13 @@ from network_data.turning_flows.course import interval_flows
 from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
 from network_data.turning_flows.layout import Layout
+from network_data.turning_flows.local_ranges import local_variances
 from network_data.turning_flows.ranges import highest_density, variances
 from network_data.turning_flows.routes import RouteShares
 from network_data.turning_flows.sensors import LOOSE_UP_TO, Readings, Sensors, lay_out, read
 from network_data.turning_flows.series import DaySeries, day_series
 from network_data.turning_flows.standing import Standing, none_standing, queues_seen
-from network_data.turning_flows.totals import Problem, Totals, members, period_totals
+from network_data.turning_flows.totals import MOST_LINKS, Problem, Totals, members, period_totals
 from network_data.turning_flows.unknowns import unknowns_of
 from network_data.turns import TurnTable, spread
 
@@ -41,6 +42,8 @@ FLOAT = NDArray[np.float64]
 MAX_INTERVALS = 288
 EXACT_SD_VEH = 0.05
 TRACE_VEH = 0.05
+EXACT_UP_TO = 2500
+"""On networks with more unknowns variances come from each junction's surroundings alone: wider, if anything."""
 IMPLIED_BELOW = 0.25
 """A flow is implied by counts if they leave so small a share of the prior's variance. [-]"""
 LEAST_GROWTH_VEH, GROWTH_SHARE = 1.0, 0.03
@@ -112,6 +115,7 @@ class Estimator:
     ) -> None:
         self.network, self.detectors, self.plan, self.n_thread = network, detectors, plan, n_thread
         self.trust_sd = trust_sd
+        self._before: Totals | None = None
         self.layout = Layout(unknowns_of(network))
         self.routes = RouteShares(self.layout.unknowns, plan)
 
@@ -119,6 +123,21 @@ class Estimator:
     def sensors(self) -> Sensors:
         """The equations of all detectors."""
         return lay_out(self.layout.unknowns, self.detectors, self.plan, self.trust_sd)
+
+    def prepare(self) -> None:
+        """Lay out now what would be laid out at the first estimate."""
+        layout = self.layout
+        _ = (
+            self.sensors,
+            self.sums,
+            self._alone,
+            layout.conservation,
+            layout.local_shares,
+            layout.gate_weight,
+            layout.storage_veh,
+        )
+        layout.share_matrix(np.zeros(layout.n_pair))
+        layout.lane_matrix(np.zeros(len(layout.unknowns.turns)))
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -179,7 +198,8 @@ class Estimator:
         totals, demand, flows = self._solved(problem, idle, clumping, label)
         served = self._served(counted, first_s, last_s, given, clumping, label) if held else None
         within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
-        repaired = tuple(name for name, row in counted.row.items() if counted.repaired[row][within].any())
+        mended = np.asarray(counted.repaired[:, within].any(axis=1))
+        repaired = tuple(name for name, row in counted.row.items() if mended[row])
         notes = self._notes(problem, totals, demand, held, late_share)
         return Estimate(demand, self._fits(problem, flows, frozenset(repaired)), repaired, notes, served, totals)
 
@@ -235,7 +255,10 @@ class Estimator:
     def _solved(
         self, problem: Problem, standing: Standing, clumping: float, label: str
     ) -> tuple[Totals, Demand, FLOAT]:
-        totals = period_totals(problem)
+        large = len(self.layout.unknowns.links) > MOST_LINKS
+        totals = period_totals(problem, before=self._before if large else None)
+        if large:
+            self._before = totals
         flows, _ = interval_flows(problem, totals, clumping, standing)
         return totals, self._demand(problem, totals, flows, clumping, label), flows
 
@@ -249,22 +272,20 @@ class Estimator:
         keep[n_pair + layout.gates_in] = True
         keep[n_pair + n_link + layout.gates_out] = True
         chosen = np.flatnonzero(keep)
-        variance, left = self.spread_of(totals, chosen)
+        variance, left = self.spread_of(problem, totals, chosen)
         kept = veh[chosen]
         chance = clumping * kept * 0.5 + 0.25
         share = kept / np.maximum(kept.sum(axis=1, keepdims=True), 1e-9)
         sd = np.sqrt(chance + variance[:, None] * share**2)
         low, high = highest_density(kept, sd)
         total_low, total_high = highest_density(kept.sum(axis=1), np.sqrt(variance))
-        alone = _measured_alone(problem)
-        support = [self._support(int(n), alone, float(rest)) for n, rest in zip(chosen, left, strict=True)]
         return Demand(
             begin_s=problem.begin_s,
             end_s=problem.end_s,
             pairs=tuple(self.pairs[n] for n in chosen),
             veh=kept,
             sd_veh=sd,
-            support=tuple(support),
+            support=self._support(problem, chosen, left),
             dispersion=clumping,
             label=label,
             low_veh=low,
@@ -273,8 +294,11 @@ class Estimator:
             total_high_veh=total_high,
         )
 
-    def spread_of(self, totals: Totals, chosen: NDArray[np.int64]) -> tuple[FLOAT, FLOAT]:
+    def spread_of(self, problem: Problem, totals: Totals, chosen: NDArray[np.int64]) -> tuple[FLOAT, FLOAT]:
         """Variance of the totals of some pairs, and the share of the prior's variance that the counts leave."""
+        if len(totals.program.cost) > EXACT_UP_TO:
+            variance, prior = local_variances(problem, totals)
+            return variance[chosen], (variance / np.maximum(prior, 1e-12))[chosen]
         n_more = len(totals.program.cost) - self.layout.unknowns.n
         sums = sparse.hstack([self.sums[chosen], sparse.csr_matrix((len(chosen), n_more))], format="csr")
         variance = variances(totals.program.information(), sums)
@@ -284,11 +308,41 @@ class Estimator:
         prior = variances(replace(totals.program, weight=blind).information(), sums)
         return variance, variance / np.maximum(prior, 1e-12)
 
-    def _support(self, n: int, alone: set[int], left: float) -> Support:
-        own = self.sums.indices[self.sums.indptr[n] : self.sums.indptr[n + 1]]
-        if alone.issuperset(own.tolist()):
-            return "measured"
-        return "implied" if left < IMPLIED_BELOW else "prior"
+    @cached_property
+    def _alone(self) -> sparse.csr_matrix:
+        """Which unknowns each equation sees with nothing beside them but trips that begin or end there, (E, N)."""
+        unknowns, sensors, n_turn = self.layout.unknowns, self.sensors, len(self.layout.unknowns.turns)
+        n_way = np.bincount(self.layout.pair_tail, minlength=len(unknowns.links))
+        i: list[int] = []
+        j: list[int] = []
+        for e in np.flatnonzero(sensors.loose < LOOSE_UP_TO).tolist():
+            link = sensors.name[e]
+            own: list[int] = []
+            if sensors.link[e] >= 0:  # all that passes the link
+                if n_way[sensors.link[e]] == 1:
+                    own += unknowns.turns_out[link]
+                if not unknowns.turns_in[link]:
+                    own.append(unknowns.entry[link])
+                if not unknowns.turns_out[link]:
+                    own.append(unknowns.exit[link])
+            else:
+                columns = sensors.terms.indices[sensors.terms.indptr[e] : sensors.terms.indptr[e + 1]].tolist()
+                turns = [k for k in columns if k < n_turn]
+                if len({int(unknowns.pair[k]) for k in turns}) == 1:
+                    own += turns
+            i += [e] * len(own)
+            j += own
+        return sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=sensors.terms.shape)
+
+    def _support(self, problem: Problem, chosen: NDArray[np.int64], left: FLOAT) -> tuple[Support, ...]:
+        """What supports each pair: a count of its own, counts of others, or neither."""
+        counted = np.isfinite(problem.readings.veh).any(axis=1).astype(float)
+        missing = np.asarray(self._alone.T @ counted) < 0.5
+        for pair in problem.turns:
+            missing[list(members(problem.unknowns, pair))] = False
+        measured = (self.sums[chosen] @ missing.astype(float)) < 0.5
+        kinds: tuple[Support, ...] = ("measured", "implied", "prior")
+        return tuple(kinds[k] for k in np.where(measured, 0, np.where(left < IMPLIED_BELOW, 1, 2)).tolist())
 
     def _notes(
         self, problem: Problem, totals: Totals, demand: Demand, held: frozenset[str], late_share: float
@@ -331,20 +385,25 @@ class Estimator:
         fitted = np.where(have, problem.sensors.terms @ flows, 0.0).sum(axis=1)
         counted = np.where(have, veh, 0.0).sum(axis=1)
         score = geh(counted / problem.hours, fitted / problem.hours)
-        out: dict[str, DetectorFit] = {}
-        for e in np.flatnonzero(have.any(axis=1)):
-            loops = problem.sensors.loops_of(int(e))
-            alone = len(loops) == 1 and problem.sensors.loose[e] < LOOSE_UP_TO
-            for name in loops:
-                if name not in out or alone:
-                    out[name] = DetectorFit(
-                        detector=name,
-                        counted_veh=float(counted[e]),
-                        fitted_veh=float(fitted[e]),
-                        geh=float(score[e]),
-                        repaired=name in repaired,
-                    )
-        return tuple(out[d.id] for d in self.detectors if d.id in out)
+        # of the equations with a loop, the one it counts alone close to the stop line, else the first
+        pick = problem.sensors.sums.tocoo()
+        size = np.bincount(pick.row, minlength=len(counted))
+        good = np.asarray(have.any(axis=1))[pick.row]
+        alone = (size == 1) & (problem.sensors.loose < LOOSE_UP_TO)
+        order = np.lexsort((pick.row, ~alone[pick.row], pick.col))
+        order = order[good[order]]
+        loop, first = np.unique(pick.col[order], return_index=True)
+        names = [d.id for d in problem.sensors.detectors]
+        return tuple(
+            DetectorFit(
+                detector=names[d],
+                counted_veh=float(counted[e]),
+                fitted_veh=float(fitted[e]),
+                geh=float(score[e]),
+                repaired=names[d] in repaired,
+            )
+            for d, e in zip(loop.tolist(), pick.row[order][first].tolist(), strict=True)
+        )
 
 
 def estimate_demand(
@@ -423,24 +482,3 @@ def demand_from_turns(network: RoadNetwork, turns: TurnTable, begin_s: float, en
 
 def _span(turns: TurnTable) -> str:
     return f"{turns.begin_s.min():g} to {turns.end_s.max():g} s"
-
-
-def _measured_alone(problem: Problem) -> set[int]:
-    """Unknowns that some loop or turning count sees with nothing else beside them but trips that begin or end there."""
-    unknowns, sensors, n_turn = problem.unknowns, problem.sensors, len(problem.unknowns.turns)
-    out: set[int] = set()
-    counted = np.isfinite(problem.readings.veh).any(axis=1) & (sensors.loose < LOOSE_UP_TO)
-    for e in np.flatnonzero(counted):
-        link = sensors.name[e]
-        if link in unknowns.index:  # all that passes the link
-            turns = np.array(unknowns.turns_out[link], dtype=np.int64)
-            out |= set() if len(unknowns.turns_in[link]) else {unknowns.entry[link]}
-            out |= set() if len(turns) else {unknowns.exit[link]}
-        else:
-            own = sensors.terms.indices[sensors.terms.indptr[e] : sensors.terms.indptr[e + 1]]
-            turns = own[own < n_turn]
-        if len(turns) and len(np.unique(unknowns.pair[turns])) == 1:
-            out |= set(turns.tolist())
-    for pair in problem.turns:
-        out |= set(members(unknowns, pair))
-    return out

@@ -42,23 +42,18 @@ def held_loops(
     if not within.any():
         return frozenset()
     greens = _green_shares(network, plan)
-    out = []
-    for detector in detectors:
-        row = series.row.get(detector.id)
-        if row is None:
-            continue
-        occupancy_pct = series.occupancy_pct[row, within]
-        standing = occupancy_pct > STANDING_PCT
-        if detector.kind == "stopbar":
-            green = greens.get((detector.link_id, detector.lane))
-            if green is None:
-                continue
-            can_serve = green * (series.end_s - series.begin_s)[within] / HEADWAY_S
-            full = series.veh[row, within] >= FULL_USE * can_serve
-            standing = full & (occupancy_pct > 100 * (1 - green) + RED_MARGIN_PCT)
-        if standing.mean() >= HELD_SHARE:
-            out.append(detector.id)
-    return frozenset(out)
+    known = [d for d in detectors if d.id in series.row]
+    rows = np.array([series.row[d.id] for d in known], dtype=np.int64)
+    at_line = np.array([d.kind == "stopbar" for d in known], dtype=bool)
+    green = np.array([greens.get((d.link_id, d.lane), np.nan) for d in known])
+    occupancy_pct = series.occupancy_pct[rows][:, within]
+    can_serve = green[:, None] * (series.end_s - series.begin_s)[within][None, :] / HEADWAY_S
+    with np.errstate(invalid="ignore"):  # a loop without a green, or without occupancy, stands for nothing
+        full = series.veh[rows][:, within] >= FULL_USE * can_serve
+        waits = occupancy_pct > 100 * (1 - green[:, None]) + RED_MARGIN_PCT
+        standing = np.where(at_line[:, None], full & waits, occupancy_pct > STANDING_PCT)
+    held = standing.mean(axis=1) >= HELD_SHARE
+    return frozenset(d.id for d, is_held in zip(known, held.tolist(), strict=True) if is_held)
 
 
 def _green_shares(network: RoadNetwork, plan: TimingPlan | None) -> dict[tuple[str, int], float]:

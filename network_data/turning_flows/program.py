@@ -20,6 +20,8 @@ MOST_STEPS = 100_000
 HARD_SD = 0.02
 """Conservation holds to so many vehicles where its covariance is asked for. [veh]"""
 LEAST_SCALE = 1e-3
+MANY = 50_000
+"""Beyond so many unknowns restarts by distance need fewer steps than those by gap; below, more."""
 TINY = 1e-9
 """Targets below this many standard errors are 0 to the solver, which dislikes a wide range of sizes. [-]"""
 
@@ -119,18 +121,20 @@ def solve(program: Program, tolerance: float, start: Solution | None = None, n_t
         x = np.clip(start.x, program.lower, program.upper) / scale
         warm.primal_solution = np.concatenate([x, bounds[h:] - soft @ x])
         warm.dual_solution = start.dual
-    result = pdlp.primal_dual_hybrid_gradient(qp, _parameters(tolerance, n_thread), warm)
+    result = pdlp.primal_dual_hybrid_gradient(qp, _parameters(tolerance, n_thread, n), warm)
     if result.solve_log.termination_reason not in (OPTIMAL, STOPPED):
         raise DemandError("estimate", f"the solver ended with reason {result.solve_log.termination_reason}")
     x = np.clip(np.asarray(result.primal_solution)[:n] * scale, program.lower, program.upper)
     return Solution(x, np.asarray(result.dual_solution), int(result.solve_log.iteration_count))
 
 
-def _parameters(tolerance: float, n_thread: int) -> solvers_pb2.PrimalDualHybridGradientParams:
+def _parameters(tolerance: float, n_thread: int, n_unknown: int) -> solvers_pb2.PrimalDualHybridGradientParams:
     parameters = solvers_pb2.PrimalDualHybridGradientParams()
     criteria = parameters.termination_criteria
     criteria.simple_optimality_criteria.eps_optimal_relative = tolerance
     criteria.simple_optimality_criteria.eps_optimal_absolute = tolerance
     criteria.iteration_limit = MOST_STEPS
     parameters.num_threads = n_thread
+    if n_unknown > MANY:
+        parameters.restart_strategy = solvers_pb2.PrimalDualHybridGradientParams.ADAPTIVE_DISTANCE_BASED
     return parameters

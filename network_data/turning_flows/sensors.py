@@ -66,6 +66,7 @@ class Sensors:
     detectors: tuple[Detector, ...]
     name: tuple[str, ...]  # the link of a complete cross-section, else link and lane
     place: INT  # (E,) number of that name
+    link: INT  # (E,) number of the link of a complete cross-section, else -1
     sums: sparse.csr_matrix  # (E, D)
     terms: sparse.csr_matrix  # (E, N)
     loose: FLOAT  # (E,)
@@ -116,6 +117,7 @@ def lay_out(
         detectors=known,
         name=tuple(draft.name),
         place=np.unique(np.array(draft.name, dtype=str), return_inverse=True)[1].astype(np.int64),
+        link=np.array([unknowns.index.get(name, -1) for name in draft.name], dtype=np.int64),
         sums=_matrix([dict.fromkeys(loops, 1.0) for loops in draft.loops], len(known)),
         terms=_matrix(draft.terms, unknowns.n),
         loose=np.array(draft.loose),

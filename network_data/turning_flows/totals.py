@@ -20,7 +20,9 @@ INT = NDArray[np.int64]
 ROUNDS = 6
 HUBER = 2.5
 """Residuals beyond so many standard errors pull no harder."""
-ROUGH, FINE = 3e-4, 1e-5
+ROUGH, FINE, LARGE = 3e-4, 1e-5, 5e-3
+"""Tolerances of the solver: rounds that only set weights, the last one, and networks of thousands of junctions. [-]"""
+LARGE_ROUNDS = 2
 SHARE_TRUST = 1.5
 """A prior turning share is worth as much as having seen so many vehicles turn. [veh]"""
 LOCAL_SHARE = 0.7
@@ -49,7 +51,8 @@ MIN_TURN_COVER = 0.5
 """Least share of a time that turning counts must cover to stand for it. [-]"""
 MOST_FLOW_VPH = 20_000.0
 MOST_LINKS = 5_000
-"""On larger networks routes are assigned once, not anew in every round."""
+"""On larger networks no trips are assigned: turning shares are those usual at each junction."""
+TURNS_FAR = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,7 @@ class Totals:
     counted: FLOAT  # (E,) over the period, NaN where too little
     program: Program
     spread: float
+    solution: Solution
 
 
 def period_counts(veh: FLOAT, pattern: FLOAT) -> FLOAT:
@@ -125,10 +129,14 @@ def count_sd(veh: FLOAT, loose: FLOAT) -> FLOAT:
     return np.asarray(np.sqrt(2.0 + 0.05 * veh + (loose * veh) ** 2))
 
 
-def period_totals(problem: Problem, spread: float = SPREAD, usual_gates: FLOAT | None = None) -> Totals:
+def period_totals(
+    problem: Problem, spread: float = SPREAD, usual_gates: FLOAT | None = None, before: Totals | None = None
+) -> Totals:
     """Solve for the whole period. `spread` stretches the standard errors of all that nobody measured.
 
-    `usual_gates`, (L,), states what entries usually bring where it shall not follow from the counts. [veh]
+    `usual_gates`, (L,), states what entries usually bring where it shall not follow from the counts. [veh] `before` are
+    the totals of an interval ago on a large network: weights start from there, and one round will do; a loop that goes
+    wrong is then let go one interval later.
 
     The standard errors of shares, the cost of midway entries and the weight of contradicted counts depend on the flows;
     a few rounds settle them.
@@ -138,49 +146,57 @@ def period_totals(problem: Problem, spread: float = SPREAD, usual_gates: FLOAT |
     counted = period_counts(problem.readings.veh, pattern)
     used = np.flatnonzero(np.isfinite(counted))
     gates = _usual_gates(problem, counted) if usual_gates is None else usual_gates
-    flow = _first_guess(problem, gates, counted)
-    trust, share_trust = np.ones(len(counted)), np.ones(len(layout.split_pairs))
-    start: Solution | None = None
     large = len(layout.unknowns.links) > MOST_LINKS
-    n_round = 3 if large else ROUNDS
-    shares = _shares(problem, flow)
+    start: Solution | None = None
+    if before is not None:
+        flow, shares, trust, share_trust = before.flow, before.shares, before.trust.copy(), before.share_trust
+        same = np.array_equal(np.isfinite(before.counted), np.isfinite(counted))
+        start = before.solution if same else None
+        n_round = 1
+    else:
+        flow = _first_guess(problem, gates, counted)
+        trust, share_trust = np.ones(len(counted)), np.ones(len(layout.split_pairs))
+        shares = _shares(problem, flow)
+        n_round = LARGE_ROUNDS if large else ROUNDS
     for n in range(n_round):
         if n and not large:
             shares = _shares(problem, flow)
         parts, program = _program(problem, flow, shares, counted, gates, trust, share_trust, spread)
-        found = solve(program, ROUGH if n < n_round - 1 or large else FINE, start, problem.n_thread)
+        tolerance = LARGE if large else FINE if n == n_round - 1 else ROUGH
+        found = solve(program, tolerance, start, problem.n_thread)
         start, flow = found, found.x[: layout.unknowns.n]
         residual = (program.rows.matrix @ found.x - program.rows.target) / program.rows.sd
         of_shares, of_counts = slice(0, parts[0]), slice(len(residual) - len(used), None)
         # first all pull, none harder than HUBER; once the rest has settled, what contradicts it lets go
-        power = 1 if n < n_round // 2 else 2
+        power = 1 if n < n_round // 2 and before is None else 2
         pull = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_counts]), 1e-9)) ** power
         pull[problem.readings.floor_only[used] & (residual[of_counts] > 0)] *= FLOOR_TRUST
         trust[used] = pull
         share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_shares]), 1e-9))
-    return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread)
+    return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread, found)
 
 
 def _usual_gates(problem: Problem, counted: FLOAT) -> FLOAT:
     """What each entry usually brings, (L,), scaled by the flow of the links with complete counts. [veh]"""
     layout = problem.layout
-    index = layout.unknowns.index
-    flow = {index[n]: v for n, v in zip(problem.sensors.name, counted, strict=True) if n in index and np.isfinite(v)}
-    weight = float(layout.gate_weight[list(flow)].sum()) if flow else 0.0
-    rate = sum(flow.values()) / weight if weight > 0 else UNKNOWN_GATE_VPH * problem.hours
-    out = np.zeros(len(index))
+    whole = np.flatnonzero((problem.sensors.link >= 0) & np.isfinite(counted))
+    link, last = np.unique(problem.sensors.link[whole][::-1], return_index=True)
+    weight = float(layout.gate_weight[link].sum())
+    level = float(counted[whole][::-1][last].sum())
+    rate = level / weight if weight > 0 else UNKNOWN_GATE_VPH * problem.hours
+    out = np.zeros(len(layout.unknowns.links))
     out[layout.gates_in] = np.maximum(rate * layout.gate_weight[layout.gates_in] * GATE_FACTOR, 1.0)
     return out
 
 
 def _first_guess(problem: Problem, gates: FLOAT, counted: FLOAT) -> FLOAT:
     """Entries and exits as usual, or as counted, and trips between them, before anything is solved."""
-    layout, index = problem.layout, problem.unknowns.index
+    layout, link = problem.layout, problem.sensors.link
     flow = np.zeros(layout.unknowns.n)
     entry = gates.copy()
-    for name, veh in zip(problem.sensors.name, counted, strict=True):
-        if name in index and gates[index[name]] > 0 and np.isfinite(veh):
-            entry[index[name]] = veh
+    known = np.flatnonzero((link >= 0) & np.isfinite(counted))
+    known = known[gates[link[known]] > 0]
+    entry[link[known]] = counted[known]
     flow[layout.entry] = entry
     flow[layout.exit][layout.gates_out] = layout.gate_weight[layout.gates_out]
     flow[: len(layout.unknowns.turns)] = _assigned(problem, flow)
@@ -190,10 +206,21 @@ def _first_guess(problem: Problem, gates: FLOAT, counted: FLOAT) -> FLOAT:
 def _assigned(problem: Problem, flow: FLOAT) -> FLOAT:
     """Trips between the entries and exits found so far, as flows of lane turns, (J,). [veh]"""
     layout, unknowns = problem.layout, problem.unknowns
+    if len(unknowns.links) > MOST_LINKS:
+        return local_flows(layout, flow[layout.entry])
     by_pair = problem.routes.assign(flow[layout.entry], flow[layout.exit])
     local = layout.local_shares
     total = np.bincount(unknowns.pair, local, minlength=layout.n_pair)
     return np.asarray(by_pair[unknowns.pair] * local / np.maximum(total, 1e-12)[unknowns.pair])
+
+
+def local_flows(layout: Layout, entry_veh: FLOAT) -> FLOAT:
+    """Flows of lane turns, (J,), if vehicles turn at every junction as is usual there, for some junctions far. [veh]"""
+    unknowns, share = layout.unknowns, layout.local_shares
+    through = entry_veh.copy()
+    for _ in range(TURNS_FAR):
+        through = entry_veh + np.bincount(unknowns.head, through[unknowns.tail] * share, minlength=len(through))
+    return np.asarray(through[unknowns.tail] * share)
 
 
 def _shares(problem: Problem, flow: FLOAT) -> FLOAT:
