@@ -15,8 +15,8 @@ from its.push.targets import Profile, Target
 from its.push.timing import Timing, timing_of
 from network_data.plans import ControllerPlan
 
-POLL_S = 0.5
-"""Between two looks at something that takes its time. [s]"""
+POLL_S, FIRST_POLL_S = 0.5, 0.05
+"""Most and first time between two looks at something that takes its while. [s]"""
 TRIES = 10
 """How often an absolute SET is repeated after silence."""
 TRANSACTION_PERMIT = Permit(frozenset((o.TRANSACTION, state) for state in (o.NORMAL, o.BUFFERING, o.VERIFYING)))
@@ -220,13 +220,14 @@ class NtcipDriver:
 
     async def _verdict(self) -> str:
         """What the controller's verify says; nothing where it is content."""
-        begin_s = time.monotonic()
+        begin_s, wait_s = time.monotonic(), FIRST_POLL_S
         while (state := await self._state()) != o.VERIFIED:
             if state == o.NORMAL:
                 return "it dropped the transaction (a restart, or another client)"
             if time.monotonic() - begin_s > self._profile.verify_s:
                 return f"its verify did not end within {self._profile.verify_s:g} s"
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(POLL_S, 2 * wait_s)
         answers = await self._client.get([o.VERIFY_STATUS, o.VERIFY_ERROR])
         status, error = answers[o.VERIFY_STATUS], answers[o.VERIFY_ERROR]
         if status == self._profile.verify_status[2]:

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks._push_street import plan_of
+from its.push import filedrop
 from its.push.filedrop import manifest_bytes
 from its.push.journal import open_journals
 from its.push.rollout import Push, Result, chosen_corridors, new_push_id, recover, roll_out
@@ -52,6 +54,11 @@ def planned(drop: Path, plan: TimingPlan, **profile: object) -> tuple[Push, list
     )
     made = Push(push_id=new_push_id("f", utc_now()), plan_id="0" * 64, plan=plan, targets=targets, folder=drop / "j")
     return made, chosen_corridors(targets, plan)
+
+
+def contents(drop: Path) -> dict[Path, bytes]:
+    """All files of both controllers."""
+    return {p: p.read_bytes() for name in ("J1", "J2") for p in (drop / name).rglob("*") if p.is_file()}
 
 
 def text(path: Path) -> str:
@@ -108,14 +115,11 @@ def test_the_wrong_folder_is_refused_and_nothing_moves(drop: Path) -> None:
 def test_what_nobody_takes_goes_back(drop: Path) -> None:
     """With `watch_s` the other side has to say that it took the drop; silence takes all back."""
     push(drop, 1)
-    before = {p: p.read_bytes() for p in drop.rglob("*") if p.is_file() and "j" not in p.parts}
+    before = contents(drop)
     results = push(drop, 2, watch_s=0.1)
     assert {r.state for r in results} == {"old"}
     assert any("was not taken" in text for r in results for text in r.reasons)
-    after = {p: p.read_bytes() for p in drop.rglob("*") if p.is_file() and "j" not in p.parts}
-    assert {p: c for p, c in after.items() if "/j/" not in str(p)} == {
-        p: c for p, c in before.items() if "/j/" not in str(p)
-    }
+    assert contents(drop) == before
 
 
 @pytest.mark.parametrize(
@@ -146,8 +150,6 @@ def test_the_gate_stands_before_files_too(drop: Path, change: object, says: str)
     results = roll_out(*planned(drop, plan))
     assert {r.state for r in results} == {"old"}
     assert any("last gate" in text for r in results for text in r.reasons)
-    import re
-
     assert any(re.search(says, text) for r in results for text in r.reasons), results
 
 
@@ -159,8 +161,6 @@ def test_a_killed_drop_is_brought_to_an_end(drop: Path) -> None:
 
     class Killed(BaseException):
         pass
-
-    from its.push import filedrop
 
     original = filedrop.FileDropDriver.switch
 
