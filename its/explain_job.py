@@ -51,7 +51,16 @@ def explain_job(request: ExplainRequest) -> int:
             saturation_vph=saturation_of(settings.saturation, network, trips, field),
         )
         before, after = (measure(simulator, one, people=people) for one in (field, plan))
-    reasons = explain(network, field, plan, before, after, settings, flows_vph=mean_flows_vph(loaded.scenarios))
+    reasons = explain(
+        network,
+        field,
+        plan,
+        before,
+        after,
+        settings,
+        flows_vph=mean_flows_vph(loaded.scenarios),
+        measured_links=loaded.measured_links,
+    )
     if request.as_json:
         print(json.dumps({"explanations": [one.as_json() for one in reasons]}, indent=1, ensure_ascii=False))
     else:

@@ -384,4 +384,5 @@ def _explained(inputs: _Inputs, result: Result, measured: list[tuple[str, Timing
         measured[-1][2],
         inputs.settings,
         flows_vph=mean_flows_vph(inputs.demand.scenarios),
+        measured_links=inputs.demand.measured_links,
     )

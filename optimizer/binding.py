@@ -35,13 +35,23 @@ class Binding:
 class Bindings:
     """The rules on one signal's program and how far it is from each."""
 
-    def __init__(self, book: RuleBook, plan: ControllerPlan, places: Places, *, flows: HeadFlows | None = None) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        plan: ControllerPlan,
+        places: Places,
+        *,
+        flows: HeadFlows | None = None,
+        least_share: NDArray[np.float64] | None = None,
+    ) -> None:
         states, durations, stretch = merged(plan)
         skeleton = book.skeleton("plan", states, durations, stretch)
         program = SignalProgram(book, skeleton, skeleton.start_s)
         loads = None if flows is None else _field_loads(book, flows)
         self.rules = [
-            rule for rule in requirements(program, 0, flows=flows, field_loads=loads) if not isinstance(rule, Fixed)
+            rule
+            for rule in requirements(program, 0, flows=flows, field_loads=loads, least_share=least_share)
+            if not isinstance(rule, Fixed)
         ]
         self.states, self.durations_s = skeleton.states, skeleton.start_s
         self._speaker = Speaker(places, [program])
@@ -106,8 +116,12 @@ class Bindings:
             bound = rule.least if rule.least is not None else rule.most
             bound = bound if bound is not None else rule.ranges[-1][1]
             at_s = float(bound) if rule.unit == 1 and bound < UNBOUNDED_S else None
-            thing = self._speaker.thing(rule) if rule.unit == 1 else self._speaker.demand(rule).split(" at v/c")[0]
-            text = f"{thing} binds at " + (f"{at_s:g} s" if at_s is not None else "v/c 1")
+            if rule.rule.rule == "kept-green":
+                text = self._speaker.demand(rule)
+            elif at_s is None:
+                text = f"{self._speaker.demand(rule).split(' at v/c')[0]} binds at v/c 1"
+            else:
+                text = f"{self._speaker.thing(rule)} binds at {at_s:g} s"
             out.setdefault(text, Binding(rule.rule.rule, rule.rule.heads, at_s, text))
         return list(out.values())
 

@@ -19,7 +19,8 @@ from network_data.plans import GREEN, ControllerPlan, TimingPlan
 from network_data.rings import merge_equal, stage_states
 from network_data.settings import Settings
 from optimizer.binding import Binding, Bindings
-from optimizer.flows import HeadFlows, head_flows
+from optimizer.flows import head_flows
+from optimizer.models import kept_share
 from optimizer.rulebook import RuleBook, rule_book
 from sim.measures import Measures
 
@@ -110,6 +111,7 @@ def explain(
     settings: Settings,
     *,
     flows_vph: dict[tuple[str, str], float] | None = None,
+    measured_links: frozenset[str] | None = None,
 ) -> tuple[Reason, ...]:
     """Every changed number of every signal, in the order of the network: stages, cycle, offset, greens.
 
@@ -122,8 +124,11 @@ def explain(
     settings : Settings
         The rules under which the plan was made.
     flows_vph : mapping, optional
-        Flow of each link pair, for the rule on v/c; without it that rule is not looked at. [veh/h]
+        Flow of each link pair, for the rules on v/c and on kept green; without it these are not looked at. [veh/h]
+    measured_links : frozenset of str, optional
+        Links with a loop or a turning count. Default: all of them.
     """
+    unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links
     places = Places(network)
     out: list[Reason] = []
     for c, controller in network.controllers.items():
@@ -133,7 +138,9 @@ def explain(
         flows = head_flows(network, controller, flows_vph) if flows_vph is not None else None
         book = rule_book(network, controller, old, settings)
         effects = _effects(places, c, before, after)
-        out += _signal_reasons(controller, places, book, old, new, effects, flows)
+        share = kept_share(network, controller, old, flows, unmeasured) if flows is not None else None
+        bindings = Bindings(book, new, places, flows=flows, least_share=share)
+        out += _signal_reasons(controller, places, book, old, new, effects, bindings)
     return tuple(out)
 
 
@@ -172,7 +179,7 @@ def _signal_reasons(
     old: ControllerPlan,
     new: ControllerPlan,
     effects: dict[str, Effect],
-    flows: HeadFlows | None,
+    bindings: Bindings,
 ) -> list[Reason]:
     gains, pays = _most(effects.values(), gain=True), _most(effects.values(), gain=False)
     made = _Maker(controller.id, gains, pays)
@@ -180,7 +187,6 @@ def _signal_reasons(
     stages = _stages_changed(controller, places, old, new)
     if stages:
         out.append(made.reason("stages", stages, None, None, ()))
-    bindings = Bindings(book, new, places, flows=flows)
     if abs(new.cycle_s - old.cycle_s) > 1e-6:
         longer = new.cycle_s > old.cycle_s
         subject = f"cycle {old.cycle_s:g} → {new.cycle_s:g} s"

@@ -126,14 +126,14 @@ def build_model(
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
         own = book.skeleton("field's stages", *with_changes(stages_of(field_plan), book.matrix))
     fixed = controller.id in settings.change.fixed_signals
-    share = _kept_share(network, controller, field_plan, flows, unmeasured_links)
+    share = kept_share(network, controller, field_plan, flows, unmeasured_links)
     model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share)
     if with_stages and not fixed and "stages" not in settings.change.freeze:
         model.skeletons.extend(_worth_trying(network, model, settings, may_lose))
     return model
 
 
-def _kept_share(
+def kept_share(
     network: RoadNetwork,
     controller: Controller,
     field_plan: ControllerPlan,

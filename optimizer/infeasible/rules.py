@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.plans import GREEN
 from network_data.signal_limits import TOLERANCE_S
 from optimizer.flows import HeadFlows
 from optimizer.rulebook import RuleBook
@@ -86,6 +87,7 @@ def requirements(
     *,
     flows: HeadFlows | None = None,
     field_loads: NDArray[np.float64] | None = None,
+    least_share: NDArray[np.float64] | None = None,
     freeze_cycle: bool = False,
     fixed: bool = False,
 ) -> list[Requirement | Fixed]:
@@ -97,6 +99,8 @@ def requirements(
         Number of the signal.
     flows, field_loads : optional
         With both, nobody may come above v/c 1 who is below in the field (closed form).
+    least_share : ndarray, shape (H,), optional
+        Green over cycle that is not taken away. [-]
     freeze_cycle : bool
         The cycle stays the field's.
     fixed : bool
@@ -110,6 +114,8 @@ def requirements(
     out += _cycle_rules(program, at, freeze=freeze_cycle)
     if flows is not None and field_loads is not None:
         out += _load_rules(program, at, flows, field_loads)
+    if least_share is not None:
+        out += _kept_rules(program, at, least_share)
     if fixed:
         out.append(Fixed(RuleName("fixed"), at, tuple(int(s) for s in program.field_s)))
     return out
@@ -137,6 +143,18 @@ def _cycle_rules(program: SignalProgram, at: int, *, freeze: bool) -> list[Requi
         for side, span in sides.items():
             rule = RuleName("cycle-change", what=f"frozen {side}" if freeze else side)
             out.append(Requirement(rule, at, all_of_it, (span,)))
+    return out
+
+
+def _kept_rules(program: SignalProgram, at: int, least_share: NDArray[np.float64]) -> list[Requirement]:
+    """Green over cycle at least a share, for whom nobody knows what they could spare."""
+    most = UNBOUNDED_S * LOAD_SCALE
+    out = []
+    for k in np.flatnonzero(least_share[: len(program.skeleton.states[0])] > 0):
+        share = float(least_share[k])
+        greens = (state[k] in GREEN for state in program.skeleton.states)
+        terms = tuple((i, math.ceil((green - share + 1e-9) * LOAD_SCALE)) for i, green in enumerate(greens))
+        out.append(Requirement(RuleName("kept-green", (int(k),)), at, terms, ((0, most),), LOAD_SCALE))
     return out
 
 

@@ -71,6 +71,8 @@ class Speaker:
         """What one requirement asks for."""
         if one.rule.rule == "v-over-c":
             return f"{self._who(one)} at v/c 1 at most, as in the field"
+        if one.rule.rule == "kept-green":
+            return f"{self._who(one)} keeps its share of green: no loop, or saturated"
         return f"{self.thing(one)} {_bounds(one)}"
 
     def thing(self, one: Requirement) -> str:

@@ -147,3 +147,18 @@ def test_what_binds_is_what_the_check_would_refuse(seed: int) -> None:
                 moved[b] += 1
                 free.append(moved[a] >= 1 and refused(moved) <= refused(now))
         assert (bindings.against_more(mine) == []) == any(free)
+
+
+def test_green_that_is_kept_for_want_of_loops_binds() -> None:
+    """The side street without a loop has its 90 % and no more: the arterial cannot get another second."""
+    network, flows = arterial(through_vph=700, side_vph=500)
+    plan = with_rows(network, {"p": {0: 2, 2: -2}})
+    trips = realizations_of(flows, seed=0, warmup_s=0.0, network=network)
+    simulator = Simulator(network, trips, begin_s=0.0, end_s=900.0)
+    before, after = measure(simulator, field_plan(network)), measure(simulator, plan)
+    told = explain(
+        network, field_plan(network), plan, before, after, Settings(), flows_vph=mean_flows_vph(flows),
+        measured_links=frozenset(network.links) - {"sp"},
+    )  # fmt: skip
+    assert [b.rule for b in told[0].binds] == ["kept-green"]
+    assert "keeps its share of green: no loop, or saturated" in told[0].text
