@@ -108,7 +108,7 @@ def _clean(
 
     Every count is there and at least 0; a day's total stays within `factor` of the median of its kind of day, and what
     passes before 13:00 within `share` of the day of its median share; with `weeks` a week's working days stay within a
-    fifth of their median; no working day has a silent hour between 7 and 19, and no count is 0 where its median is 30 or
+    fifth of their median; no working day has a silent hour between 7 and 19, no count is 0 where its median is 30 or
     more; no count above 20 stands `repeats` times in a row.
     """
     veh = block.veh.astype(float)

@@ -122,6 +122,6 @@ def held_out() -> dict[str, Callable[[int], Stretch]]:
         "muenster hourly, autumn": lambda _: autumn,
         "muenster hourly, as spring": lambda _: spring,
         "oregon 15 min": lambda _: oregon,
-        "synthetic 15 min": lambda seed: synthetic_stretch(seed, interval_s=900.0, first=date(2026, 10, 5)),
+        "synthetic 15 min": lambda seed: synthetic_stretch(seed, interval_s=900.0, first=date(2026, 10, 12)),
         "synthetic 5 min": synthetic_stretch,
     }

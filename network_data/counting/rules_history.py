@@ -14,8 +14,8 @@ CLEARLY = 6.0
 LEAST_LEVEL = 1e-3
 TINY = 1e-12
 HALF = 0.5
-HISTORY = 0.2
-"""Share of the days that the first ones must make up to be the history of the others. [-]"""
+HISTORY_DAYS = 5
+"""So many first days are a history that later ones are held against; fewer are the exception themselves."""
 DRIFT_OVER_DAYS = 14
 EXTRA_SPREAD = 0.02
 """Day-to-day spread of a detector's level that is always allowed for. [-]"""
@@ -127,7 +127,7 @@ def _lasting(work: Work, x: FLOAT, far: NDArray[np.bool_], noise: FLOAT) -> FLOA
             ):  # two blocks: the later one is held against the first
                 cut = last if not use[r, :first].any() else first
                 changed = np.arange(x.shape[1]) >= cut
-                if use[r, :cut].sum() <= HISTORY * use[r].sum():
+                if use[r, :cut].sum() < HISTORY_DAYS:
                     changed = ~changed  # too few days to be a history
             change = float(segment.change[r] if changed[first] else -segment.change[r])
             changed = _trimmed(changed & use[r], x[i], float(np.mean(x[i, use[r] & ~changed])), change)

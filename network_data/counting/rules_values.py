@@ -59,6 +59,7 @@ def check_dead(work: Work) -> bool:
         veh = work.veh[part]
         silent = veh == 0
         expected = _expected(veh, shape, kinds_of(work.block.days), work.limits.usual_share)
+        expected *= _level_awake(veh, expected)
         dead = silent & (run_sum(silent, expected) >= work.limits.dead_expected_veh)
         counted = np.nansum(veh, axis=(1, 2)) > 0
         never = ~counted & ((silent.sum(axis=2) * work.block.interval_s).max(axis=1) >= WHOLE_DAY_S)
@@ -66,6 +67,17 @@ def check_dead(work: Work) -> bool:
         work.mark(dead, "dead", part)
         found |= bool(dead.any())
     return found
+
+
+def _level_awake(veh: FLOAT32, expected: FLOAT32) -> FLOAT32:
+    """How a loop counts while it counts, as a share of what is expected, at most 1; 1 for days of silence. (D, N, 1)
+
+    A loop that misses nine of ten vehicles is not dead for the minutes in which it misses all.
+    """
+    awake = veh > 0
+    seen = np.where(awake, veh, 0.0).sum(axis=2, keepdims=True)
+    usual = np.where(awake, expected, 0.0).sum(axis=2, keepdims=True)
+    return np.asarray(np.where(seen > 0, np.minimum(seen / np.maximum(usual, 1e-6), 1.0), 1.0), dtype=np.float32)
 
 
 def _before(flag: NDArray[np.bool_]) -> NDArray[np.bool_]:
