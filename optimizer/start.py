@@ -61,8 +61,13 @@ def program_of(hood: Neighbourhood, at: int, skeleton: int = 0) -> SignalProgram
     return SignalProgram(model.book, model.skeletons[skeleton], wanted)
 
 
-def rules_of(hood: Neighbourhood, at: int, program: SignalProgram) -> list[Requirement | Fixed]:
-    """Every rule on the durations of one signal, its number among some left 0."""
+def rules_of(
+    hood: Neighbourhood, at: int, program: SignalProgram, *, cautious: bool = False
+) -> list[Requirement | Fixed]:
+    """Every rule on the durations of one signal, its number among some left 0.
+
+    `cautious` adds the green that approaches without a loop and saturated ones are to keep.
+    """
     model, settings = hood.models[at], hood.settings
     keep_load = settings.rules.v_over_c == "keep" and not model.fixed
     return requirements(
@@ -70,6 +75,7 @@ def rules_of(hood: Neighbourhood, at: int, program: SignalProgram) -> list[Requi
         0,
         flows=model.flows if keep_load else None,
         field_loads=model.field_loads(lambda: loads(model, hood.field[at])) if keep_load else None,
+        least_share=model.least_share if cautious and not model.fixed else None,
         freeze_cycle="cycle" in settings.change.freeze and not model.fixed,
         fixed=model.fixed,
     )
@@ -86,13 +92,13 @@ def _alone(network: RoadNetwork, hood: Neighbourhood, at: int) -> Setting | Conf
     rules = rules_of(hood, at, program)
     if _keeps(rules, program.field_s):
         return setting
-    if not model.fixed:
-        closed = _closed_form(hood, at, rules)
+    for cautious in () if model.fixed else (True, False):
+        closed = _closed_form(hood, at, rules_of(hood, at, program, cautious=cautious))
         if closed is not None:
             return closed
         for skeleton in range(len(model.skeletons)):
             other = program_of(hood, at, skeleton)
-            found = mended([other], [rules if skeleton == 0 else rules_of(hood, at, other)])
+            found = mended([other], [rules_of(hood, at, other, cautious=cautious)])
             if found is not None:
                 return Setting(skeleton, found[0], setting.offset_s % int(found[0].sum()))
     conflict = conflict_of(network, [program], [rules])
