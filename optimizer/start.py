@@ -88,6 +88,10 @@ def _keeps(rules: Sequence[Requirement | Fixed], durations_s: NDArray[np.int64])
 def _alone(network: RoadNetwork, hood: Neighbourhood, at: int) -> Setting | Conflict:
     """One signal's start, or what conflicts there."""
     setting, model = hood.field[at], hood.models[at]
+    own = model.skeletons[0]
+    # nearly every signal: the field's own durations keep what is asked, v/c and changes included
+    if setting.skeleton == 0 and own.allows(setting.durations_s) and model.book.limits.cycle.allows(setting.cycle_s):
+        return setting
     program = program_of(hood, at)
     rules = rules_of(hood, at, program)
     if _keeps(rules, program.field_s):
