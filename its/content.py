@@ -17,6 +17,7 @@ from network_data.formats.files import iter_xml
 from network_data.formats.gmns import read_gmns
 from network_data.formats.hires import detector_counts, read_events
 from network_data.formats.kinds import Kind, kind_of
+from network_data.formats.korea import read_inventory, read_nodelink, read_turn_counts
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import read_salt, read_salt_signals
 from network_data.formats.sumo_detectors import AREA_TAGS, GATE_TAGS, SumoDetectors, read_sumo_detectors
@@ -42,6 +43,9 @@ class Content:
     detectors: SumoDetectors | None = None
     counts: pd.DataFrame | None = None
     turns: pd.DataFrame | None = None
+    place_counts: pd.DataFrame | None = None
+    """Counts by intersection and approach that no link is known for."""
+    inventory: pd.DataFrame | None = None
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -188,6 +192,27 @@ def _osm(path: Path, _: RoadNetwork | None) -> Content:
     return Content(kind=kinds.OSM, network=network, notes=network.notes)
 
 
+def _nodelink(path: Path, _: RoadNetwork | None) -> Content:
+    network = read_nodelink(path)
+    return Content(kind=kinds.KOREA_LINKS, network=network, notes=network.notes)
+
+
+def _korea_turns(path: Path, _: RoadNetwork | None) -> Content:
+    read = read_turn_counts(path)
+    return Content(kind=kinds.KOREA_TURNS, place_counts=read.frame, notes=(f"layout {read.layout}", *read.notes))
+
+
+def _korea_signals(path: Path, _: RoadNetwork | None) -> Content:
+    entries = read_inventory(path)
+    frame = pd.DataFrame(
+        [(e.name, len(e.phase_names), len(e.lengths_s), e.cycle_s) for e in entries],
+        columns=["signal", "phase_names", "lengths", "cycle_s"],
+    )
+    findings = tuple(e.finding for e in entries if e.finding)
+    note = "yellow is inside the lengths; offsets and times of day are not in the inventory"
+    return Content(kind=kinds.KOREA_SIGNALS, inventory=frame, findings=findings, notes=(note,))
+
+
 READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.SUMO_NET: _sumo_net,
     kinds.SUMO_ADDITIONAL: _sumo,
@@ -197,6 +222,9 @@ READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.PLAN_JSON: _plan_json,
     kinds.HIRES: _hires,
     kinds.OSM: _osm,
+    kinds.KOREA_LINKS: _nodelink,
+    kinds.KOREA_TURNS: _korea_turns,
+    kinds.KOREA_SIGNALS: _korea_signals,
     kinds.UTDF: _utdf,
     kinds.UTDF_VOLUMES: _utdf_volumes,
 }

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from its.console import BAD_INPUT, DONE, format_table
 from its.content import READERS, Content, read_content
 from its.recognize import NETWORK_READERS
@@ -118,6 +120,11 @@ def _of_content(seen: Seen, content: Content) -> None:
         seen.missing += [NETWORK] if content.network is None else []
     if content.kind is kinds.HIRES:
         _of_events(seen)
+    if content.place_counts is not None:
+        _of_places(seen, content.place_counts)
+    if content.inventory is not None:
+        seen.contents |= {"signals": len(content.inventory), "cycles_s": _span(content.inventory["cycle_s"].tolist())}
+        seen.missing += [NETWORK, "offsets, yellow and hours of the signals", DEMAND]
 
 
 def _of_network(seen: Seen, network: RoadNetwork) -> None:
@@ -173,6 +180,25 @@ def _of_events(seen: Seen) -> None:
             f"ended by {ended}"
         )
     seen.missing += ["what the channels are: detector places on links", NETWORK]
+
+
+def _of_places(seen: Seen, frame: pd.DataFrame) -> None:
+    days = sorted({str(x)[:10] for x in frame["begin"]})
+    seen.contents |= {
+        "counts": len(frame),
+        "intersections": int(frame["intersection"].nunique()),
+        "approaches": len(frame.groupby(["intersection", "approach"])),
+        "vehicles": float(frame["veh"].sum()),
+        "days of counts": len(days),
+        "from": days[0],
+        "to": days[-1],
+    }
+    seen.missing += ["which links these approaches are (place_turns in Python)", NETWORK]
+
+
+def _span(values: list[float]) -> str:
+    given = [x for x in values if x > 0]
+    return f"{min(given):g} to {max(given):g}" if given else "none"
 
 
 def _counts_table(seen: Seen) -> None:

@@ -13,6 +13,7 @@ from network_data.formats import kinds
 from network_data.formats.files import read_bytes, root_tag
 from network_data.formats.gmns import read_gmns
 from network_data.formats.kinds import first_bytes, kind_of
+from network_data.formats.korea import read_nodelink
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import find_files, read_salt, read_salt_signals
 from network_data.formats.sumo_net import read_sumo_net
@@ -44,6 +45,7 @@ NETWORK_READERS: dict[kinds.Kind, Callable[[Path | str], RoadNetwork]] = {
     kinds.GMNS: _read_gmns_network,
     kinds.UTDF: _read_utdf_network,
     kinds.OSM: read_osm,
+    kinds.KOREA_LINKS: read_nodelink,
 }
 """How a road network of each kind is read."""
 

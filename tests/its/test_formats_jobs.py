@@ -14,6 +14,7 @@ from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.sumo_waut import read_sumo_day
 from network_data.formats.utdf import read_utdf
+from tests.network_data.formats.test_korea import GGITS, shapefiles
 from tests.network_data.formats.test_salt import folder
 from tests.network_data.formats.test_utdf import VOLUMES, shown, written
 from tests.network_data.real_networks import files
@@ -141,3 +142,21 @@ def test_utdf_both_ways(tmp_path: Path) -> None:
     code, text = its("inspect", first)
     assert "Synchro UTDF" in text
     assert "turning counts" in text
+
+
+def test_korean_files(tmp_path: Path) -> None:
+    """Node-link shapefiles are a network without signals; counts and inventory tell what they hold and lack."""
+    (tmp_path / "net").mkdir()
+    shapefiles(tmp_path / "net")
+    code, text = its("inspect", tmp_path / "net")
+    assert code == 0, text
+    for words in ("표준노드링크", "signals: the network has none", "links"):
+        assert words in text
+    (tmp_path / "c.csv").write_bytes(GGITS.encode("cp949"))
+    code, text = its("inspect", tmp_path / "c.csv")
+    assert code == 0, text
+    for words in ("layout ggits", "1246", "which links these approaches are"):
+        assert words in text
+    code, text = its("convert", tmp_path / "net", tmp_path / "gmns", "--to", "gmns")
+    assert code == 0, text
+    assert len(read_gmns(tmp_path / "gmns").network.links) == 6

@@ -364,7 +364,7 @@ class _Reader:
         return {name: first.get(root(name), name) for name in self.nodes}
 
     def _leaves_junction(self, way: Way, node: str) -> bool:
-        """Whether a way goes out of a junction over a signal node at a stop line: the signal is for those who come in."""
+        """Whether a way goes out of a junction over a signal node at a stop line, which is for those who come in."""
         if node not in self._passages:
             return False
         here, there = self.whole[way.from_link], self.whole[way.to_link]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from network_data.formats.salt.elements import SaltElements
+from network_data.formats.salt.repairs import heads_without_yellow
 from network_data.formats.salt.signals import SaltSignal
 
 COMMON_CYCLES_S = 10
@@ -92,6 +93,11 @@ def _yellow(_: SaltElements, signals: Mapping[str, SaltSignal]) -> Iterator[Defe
         rows = [interval for program in signal.programs for interval in program.intervals]
         if not any("y" in state for _, state in rows):
             yield Defect(code="no-yellow", where=node, text=f"{_name(signal)}: no phase of any schedule shows yellow")
+        heads = sorted({k for program in signal.programs for k in heads_without_yellow(program)})
+        if heads:
+            numbers = ", ".join(map(str, heads))
+            text = f"{_name(signal)}: green goes straight to red at link index {numbers} (mended by the repair yellow)"
+            yield Defect(code="head-without-yellow", where=node, text=text)
         odd = sorted({duration for duration, state in rows if "y" in state and duration != USUAL_YELLOW_S})
         if odd:
             text = (

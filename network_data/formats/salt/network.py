@@ -33,7 +33,7 @@ from network_data.plans import ControllerPlan
 from network_data.schedule import DayPlan
 
 REPAIRS = {
-    "yellow": "3 s of yellow at the end of every green that has none, taken from the green",
+    "yellow": "yellow behind every green that goes straight to red",
     "alley-speed": "30 km/h on links with the default of 10 km/h",
 }
 """What is repaired where it is asked for, and nothing else."""

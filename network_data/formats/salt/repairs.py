@@ -13,30 +13,64 @@ YELLOW_S = 3.0
 LEAST_GREEN_S = 4.0
 
 
+def heads_without_yellow(program: ControllerPlan) -> set[int]:
+    """Link indices whose green goes straight to red."""
+    rows = program.intervals
+    return {
+        k
+        for n, interval in enumerate(rows)
+        for k, letter in enumerate(interval.state)
+        if letter in GREEN and rows[(n + 1) % len(rows)].state[k] == "r"
+    }
+
+
 def with_yellow(signals: Mapping[str, SaltSignal]) -> tuple[dict[str, SaltSignal], list[str]]:
-    """Yellow at the end of every green of signals that show none, taken from the phase before; and what was done."""
+    """Yellow behind every green that goes straight to red; and what was done.
+
+    Where a change phase follows (others show yellow in it), the head shows yellow in it too; else the last 3 s of the
+    green become yellow.
+    """
     out, said = {}, []
     for node, signal in signals.items():
-        if any("y" in state for program in signal.programs for _, state in program.intervals):
+        heads = {k for program in signal.programs for k in heads_without_yellow(program)}
+        if not heads:
             out[node] = signal
             continue
-        programs = {p.program_id: _yellowed(p) for p in signal.programs}
+        programs = tuple(_yellowed(p) for p in signal.programs)
         switches = tuple(Switch(at_s, _yellowed(program)) for at_s, program in signal.day.switches)
+        bounds = {
+            p.program_id: signal.bounds.get(p.program_id, ())
+            for p, old in zip(programs, signal.programs, strict=True)
+            if len(p.intervals) == len(old.intervals)
+        }
         day = ControllerDay(controller_id=node, switches=switches)
-        out[node] = replace(signal, programs=tuple(programs.values()), bounds={}, day=day)
-        said.append(f"{signal.name} ({node[:40]}): {YELLOW_S:g} s of yellow behind each green, taken from it")
+        out[node] = replace(signal, programs=programs, bounds=bounds, day=day)
+        said.append(f"{signal.name} ({node[:40]}): yellow behind the greens of {len(heads)} heads")
     return out, said
 
 
 def _yellowed(program: ControllerPlan) -> ControllerPlan:
-    rows: list[Interval] = []
-    n = len(program.intervals)
-    for i, (duration_s, state) in enumerate(program.intervals):
-        after = program.intervals[(i + 1) % n].state
-        ending = [a in GREEN and b not in GREEN for a, b in zip(state, after, strict=True)]
-        if any(ending) and duration_s >= LEAST_GREEN_S + YELLOW_S:
-            shown = "".join("y" if ends else letter for ends, letter in zip(ending, state, strict=True))
-            rows += [Interval(duration_s - YELLOW_S, state), Interval(YELLOW_S, shown)]
+    missing = heads_without_yellow(program)
+    if not missing:
+        return program
+    letters = [list(state) for _, state in program.intervals]
+    cut: dict[int, list[int]] = {}
+    for n, (_, state) in enumerate(program.intervals):
+        after_s, after = program.intervals[(n + 1) % len(letters)]
+        for k in missing:
+            if state[k] not in GREEN or after[k] != "r":
+                continue
+            if "y" in after and after_s >= YELLOW_S:
+                letters[(n + 1) % len(letters)][k] = "y"
+            else:
+                cut.setdefault(n, []).append(k)
+    out: list[Interval] = []
+    for n, (duration_s, _) in enumerate(program.intervals):
+        state = "".join(letters[n])
+        if n in cut and duration_s >= LEAST_GREEN_S + YELLOW_S:
+            shown = "".join("y" if k in cut[n] else letter for k, letter in enumerate(state))
+            out += [Interval(duration_s - YELLOW_S, state), Interval(YELLOW_S, shown)]
         else:
-            rows.append(Interval(duration_s, state))
-    return replace(program, intervals=tuple(rows), min_durations_s=())
+            out.append(Interval(duration_s, state))
+    minima = program.min_durations_s if len(out) == len(program.intervals) else ()
+    return replace(program, intervals=tuple(out), min_durations_s=minima)
