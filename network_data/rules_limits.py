@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from network_data.clearance import EPSILON_S
 from network_data.offsets import moved_s
 from network_data.plans import GREEN
@@ -12,6 +14,8 @@ from network_data.rules_judged import Finding, Judged
 
 def check_maximum_green(judged: Judged) -> Iterator[Finding]:
     """No green lasts longer than the settings allow."""
+    if not np.isfinite(judged.limits.most_green_s).any():
+        return
     for head in judged.heads:
         k, limit_s = head.index, float(judged.limits.most_green_s[head.index])
         for run in judged.table.runs(k, GREEN):
