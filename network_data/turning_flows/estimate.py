@@ -24,6 +24,7 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.tables import capped
 from network_data.turning_flows.advice import Advice, most_helpful
+from network_data.turning_flows.agreement import Disagreement, disagreement
 from network_data.turning_flows.course import interval_flows
 from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
@@ -66,7 +67,7 @@ class Estimate:
     """A day's demand with its fit to the counts, what was repaired and what must be known about it.
 
     `served` are the flows over the stop lines while the counts were taken; None where no queue held vehicles back: then
-    they are the demand. `totals` is what the period's flows rest on, for questions asked later.
+    they are the demand. `problem` and `totals` are what the period's flows rest on, for questions asked later.
     """
 
     demand: Demand
@@ -74,7 +75,21 @@ class Estimate:
     repaired: tuple[str, ...]
     notes: tuple[str, ...]
     served: Demand | None = None
+    problem: Problem | None = None
     totals: Totals | None = None
+
+    @cached_property
+    def disagreement(self) -> Disagreement:
+        """The smallest set of detectors whose removal makes the rest agree.
+
+        Raises
+        ------
+        DemandError
+            The estimate was not made by an estimator.
+        """
+        if self.problem is None or self.totals is None:
+            raise DemandError("estimate", "does not hold what it rests on; make it with Estimator.estimate")
+        return disagreement(self.problem, self.totals)
 
 
 def geh(counted_vph: FLOAT | float, fitted_vph: FLOAT | float) -> FLOAT:
@@ -201,7 +216,11 @@ class Estimator:
         mended = np.asarray(counted.repaired[:, within].any(axis=1))
         repaired = tuple(name for name, row in counted.row.items() if mended[row])
         notes = self._notes(problem, totals, demand, held, late_share)
-        return Estimate(demand, self._fits(problem, flows, frozenset(repaired)), repaired, notes, served, totals)
+        fits = self._fits(problem, flows, frozenset(repaired))
+        found = Estimate(demand, fits, repaired, notes, served, problem, totals)
+        if len(self.layout.unknowns.links) > MOST_LINKS or not found.disagreement.detectors:
+            return found
+        return replace(found, notes=(*notes, found.disagreement.text))
 
     def prior(self, begin_s: float, end_s: float, *, level_of: Estimate | None = None) -> Demand:
         """What is known without any count: what such streets usually carry, with its ranges, as one interval.
