@@ -191,7 +191,7 @@ def _row(case: DemandCase, coverage: Coverage, pairs: Sequence[Pair]) -> tuple[d
 
 def helped(case: DemandCase, estimator: Estimator, found: Estimate, pairs: Sequence[Pair]) -> str:
     """The most helpful missing loops, added: what was said beforehand and what came of it, beside the least helpful."""
-    advice = estimator.advice(found)
+    advice = found.advice
     if not advice:
         return f"{case.name}: every approach has loops already"
     begin_s, end_s = case.base.begin_s, case.base.end_s

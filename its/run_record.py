@@ -14,9 +14,13 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.rules import Finding, passed_checks
 from network_data.settings import Settings
+from network_data.turning_flows.estimate import Estimate
+from network_data.turning_flows.totals import MOST_LINKS
 from optimizer.optimize import Result
 from sim.measures import Measures
 
+MOST_ADVICE = 3
+"""Approaches named as those where loops would help most."""
 NO_CROSSINGS = "no crossings in the input, not fit for a street with pedestrians"
 PACKAGES = ("its-signals", "numpy", "numba", "ortools", "pandas", "networkx")
 
@@ -48,18 +52,31 @@ def ladder_json(measured: list[tuple[str, TimingPlan, Measures]], result: Result
     ]
 
 
+def _asked(estimate: Estimate) -> dict[str, Any]:
+    """Detectors that contradict the rest, and the approaches where loops would narrow the ranges most."""
+    if estimate.problem is None or len(estimate.problem.unknowns.links) > MOST_LINKS:
+        return {}
+    wanted = [
+        {"link": advice.link, "narrower_pct": round(100 * advice.narrower, 1)}
+        for advice in estimate.advice[:MOST_ADVICE]
+    ]
+    return {"contradicting": list(estimate.disagreement.detectors), "loops_wanted": wanted}
+
+
 def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
-    """Per movement the mean hourly flow, its standard error and what supports it; fit per day."""
+    """Per movement the mean hourly flow, its standard error, 90 % range and what supports it; fit per day."""
     scenarios = loaded.scenarios
     spread = _day_spreads_vph(scenarios)
     flows: dict[tuple[str, str], list[Any]] = {}
     for scenario, weight in zip(scenarios.scenarios, scenarios.weights, strict=True):
         hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
         for m, pair in enumerate(scenario.pairs):
-            row = flows.setdefault(pair, [0.0, 0.0, scenario.support[m]])
+            row = flows.setdefault(pair, [0.0, 0.0, scenario.support[m], 0.0, 0.0])
             row[0] += weight * float(scenario.veh[m].sum()) / hours
             # a movement's errors of one day lean the same way: they add up as they are
             row[1] += weight * float(scenario.sd_veh[m].sum()) / hours
+            row[3] += weight * float(scenario.total_low_veh[m]) / hours
+            row[4] += weight * float(scenario.total_high_veh[m]) / hours
     return {
         "movements": [
             {
@@ -67,6 +84,8 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
                 "to_link": pair[1],
                 "veh_per_h": round(row[0], 2),
                 "sd_veh_per_h": round(row[1], 2),
+                "low_veh_per_h": round(row[3], 2),
+                "high_veh_per_h": round(row[4], 2),
                 "day_sd_veh_per_h": round(spread[pair], 2),
                 "support": row[2],
             }
@@ -81,6 +100,7 @@ def demand_json(loaded: LoadedDemand) -> dict[str, Any]:
                 "detectors": len(estimate.fit),
                 "geh_below_5": sum(1 for row in estimate.fit if row.geh < 5),
                 "repaired": list(estimate.repaired),
+                **_asked(estimate),
             }
             for estimate in loaded.estimates
         ],

@@ -15,13 +15,15 @@ from sim.measures import Measures
 
 @dataclass(frozen=True, slots=True)
 class DemandRow:
-    """A movement's demand with its standard error and what supports it: measured, implied or prior. [veh/h]"""
+    """A movement's demand with its standard error and 90 % range, and what supports it. [veh/h]"""
 
     from_link: str
     to_link: str
     veh_per_h: float | None
     sd_veh_per_h: float | None
     support: str
+    low_veh_per_h: float | None = None
+    high_veh_per_h: float | None = None
 
     @property
     def label(self) -> str:
@@ -70,6 +72,8 @@ def _demand_row(row: Mapping[str, Any]) -> DemandRow:
         veh_per_h=as_number(row.get("veh_per_h")),
         sd_veh_per_h=as_number(row.get("sd_veh_per_h")),
         support=str(row.get("support", "?")),
+        low_veh_per_h=as_number(row.get("low_veh_per_h")),
+        high_veh_per_h=as_number(row.get("high_veh_per_h")),
     )
 
 

@@ -87,9 +87,32 @@ class Estimate:
         DemandError
             The estimate was not made by an estimator.
         """
+        return disagreement(*self._rests_on)
+
+    @cached_property
+    def advice(self) -> tuple[Advice, ...]:
+        """Approaches to signals without any loop, in the order in which loops there would narrow the ranges.
+
+        Raises
+        ------
+        DemandError
+            The estimate was not made by an estimator.
+        """
+        problem, totals = self._rests_on
+        unknowns = problem.unknowns
+        signalled = {m.pair for m in unknowns.network.movements.values() if m.controller_id is not None}
+        pairs = [n for n, pair in enumerate(unknowns.turns_of_pair) if pair in signalled]
+        j = np.flatnonzero(np.isin(unknowns.pair, pairs))
+        sums = sparse.csr_matrix((np.ones(len(j)), (unknowns.pair[j], j)), shape=(problem.layout.n_pair, unknowns.n))
+        looped = {d.link_id for d in problem.sensors.detectors}
+        candidates = [link for link in dict.fromkeys(start for start, _ in signalled) if link not in looped]
+        return most_helpful(problem.layout, totals, sums[pairs], sorted(candidates))
+
+    @property
+    def _rests_on(self) -> tuple[Problem, Totals]:
         if self.problem is None or self.totals is None:
             raise DemandError("estimate", "does not hold what it rests on; make it with Estimator.estimate")
-        return disagreement(self.problem, self.totals)
+        return self.problem, self.totals
 
 
 def geh(counted_vph: FLOAT | float, fitted_vph: FLOAT | float) -> FLOAT:
@@ -240,21 +263,6 @@ class Estimator:
         """Sums of unknowns that make up some pairs, (len(pairs), N)."""
         number = {pair: n for n, pair in enumerate(self.pairs)}
         return self.sums[np.array([number[pair] for pair in pairs], dtype=np.int64)]
-
-    def advice(self, estimate: Estimate) -> tuple[Advice, ...]:
-        """Approaches to signals without any loop, in the order in which loops there would narrow the ranges.
-
-        Raises
-        ------
-        DemandError
-            The estimate was not made by an estimator.
-        """
-        if estimate.totals is None:
-            raise DemandError("estimate", "does not hold what it rests on; make it with Estimator.estimate")
-        signalled = dict.fromkeys(m.pair for m in self.network.movements.values() if m.controller_id is not None)
-        looped = {d.link_id for d in self.detectors}
-        candidates = [link for link in dict.fromkeys(pair[0] for pair in signalled) if link not in looped]
-        return most_helpful(self.layout, estimate.totals, self.sums_of(list(signalled)), candidates)
 
     def _served(
         self,
