@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.demand_runs import demand_cases
 from benchmarks.fidelity_cases import FidelityCase, fidelity_cases
@@ -21,10 +18,10 @@ from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.settings import Settings
-from optimizer.candidate import field_setting, timing_plan
+from optimizer.candidate import Setting, field_setting, timing_plan
 from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.models import build_model
-from optimizer.moves import Neighbourhood
+from optimizer.timings import scaled
 
 SEED, LOAD, HOUR_S = 1, 0.75, 3600.0
 LONG_BLOCKS = 3.2
@@ -46,7 +43,7 @@ class OffsetCase:
     end_s: float
 
     def in_one_cycle(self) -> TimingPlan:
-        """The field's stages and shares, all signals that can in the most common cycle."""
+        """The field's stages and shares, every signal scaled to the longest cycle of the field, rules aside."""
         flows, settings = mean_flows_vph(self.demand), Settings()
         models = [
             build_model(
@@ -55,12 +52,13 @@ class OffsetCase:
             )
             for c, controller in self.network.controllers.items()
         ]  # fmt: skip
-        start = tuple(field_setting(model) for model in models)
-        counts = Counter(setting.cycle_s for setting in start)
-        cycle_s = max(counts, key=lambda c: (counts[c], c))
-        hood = Neighbourhood(models, settings, start)
-        found = hood.in_common_cycle(start, cycle_s, np.random.default_rng(SEED)) or start
-        return timing_plan(models, found)
+        start = [field_setting(model) for model in models]
+        cycle_s = max(setting.cycle_s for setting in start)
+        for at, (model, setting) in enumerate(zip(models, start, strict=True)):
+            durations = scaled(setting.durations_s, model.skeletons[0], cycle_s)
+            if durations is not None:
+                start[at] = Setting(0, durations, setting.offset_s % cycle_s)
+        return timing_plan(models, tuple(start))
 
 
 def case_names() -> list[str]:
