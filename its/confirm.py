@@ -189,8 +189,8 @@ class Referee:
                 VerifyResult(old=old, new=tuple(runs[k, n] for k in range(n_draws))),
                 step.objective / before if before > 0 else 1.0,
             )
-            for n, step in enumerate(judged)
-        ][::-1]
+            for n, step in sorted(enumerate(judged), key=lambda row: _place(result, row[1]))
+        ]
 
     def _draws_for(self, n_plans: int, time_s: float | None) -> int:
         """All draws where there is time for all candidates, fewer where there is hardly time for one."""
@@ -248,6 +248,11 @@ def _distinct(field: TimingPlan, steps: Sequence[Step]) -> list[Step]:
         if shown != _shown(field) and all(shown != _shown(other.plan) for other in out):
             out.append(step)
     return out
+
+
+def _place(result: Result, step: Step) -> int:
+    """Steps of the ladder from the bottom, then the candidates before the last."""
+    return next(n for n, other in enumerate((*result.ladder, *result.recent)) if other is step)
 
 
 def _shown(plan: TimingPlan) -> dict[str, tuple[Any, ...]]:
