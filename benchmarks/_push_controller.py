@@ -5,9 +5,12 @@ written in a transaction only; a pattern status that follows commands; values th
 do not. `python _push_controller.py STATE.json`: the file holds the values (`cells`), and how the controller misbehaves.
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
 import sys
+from typing import Any
 
 ASC = ".1.3.6.1.4.1.1206.4.2.1."
 CREATE, VERIFY_STATUS, VERIFY_ERROR = (f".1.3.6.1.4.1.1206.4.2.6.2.{n}.0" for n in (1, 6, 7))
@@ -21,28 +24,29 @@ NOT_DONE, DONE_ERROR, DONE_CLEAN = 1, 2, 3
 class Controller:
     """Live values, the transaction's buffer, and the file behind them."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.state = json.loads(pathlib.Path(path).read_text())
-        self.cells = self.state["cells"]
-        self.always = self.state.get("faults", {})
-        self.mode, self.buffer, self.status, self.error = NORMAL, {}, NOT_DONE, ""
+        self.cells: dict[str, Any] = self.state["cells"]
+        self.always: dict[str, Any] = self.state.get("faults", {})
+        self.mode, self.status, self.error = NORMAL, NOT_DONE, ""
+        self.buffer: dict[str, int] = {}
         self.cells[SYSTEM] = 0  # a command does not outlive a restart
         self.save()
 
     @property
-    def faults(self):
+    def faults(self) -> dict[str, Any]:
         """What goes wrong now: from the beginning, or as `faults.json` beside the state says."""
         aside = pathlib.Path(self.path).with_name("faults.json")
         return {**self.always, **json.loads(aside.read_text())} if aside.exists() else self.always
 
-    def save(self):
+    def save(self) -> None:
         """Values to the file, whole or not at all."""
         aside = pathlib.Path(self.path + ".new")
         aside.write_text(json.dumps(self.state))
         aside.replace(self.path)
 
-    def get(self, oid):
+    def get(self, oid: str) -> int | str | None:
         """Value of an object, None where there is none."""
         if oid == CREATE:
             if self.mode == VERIFY:
@@ -54,10 +58,10 @@ class Controller:
         if oid == VERIFY_ERROR:
             return self.error
         if oid == STATUS and self.faults.get("status", True):
-            return self.cells[SYSTEM] or self.cells.get(ACTIONS + "1", 1)
+            return int(self.cells[SYSTEM] or self.cells.get(ACTIONS + "1", 1))
         return self.cells.get(oid)
 
-    def set(self, oid, kind, text):
+    def set(self, oid: str, kind: str, text: str) -> str:
         """Answer of snmpd's protocol."""
         if oid not in self.cells and oid != CREATE:
             return "not-writable"
@@ -86,7 +90,7 @@ class Controller:
         self.save()
         return "DONE"
 
-    def command(self, value):
+    def command(self, value: int) -> str:
         """A SET of dbCreateTransaction."""
         if value == TRANSACTION and self.mode == NORMAL:
             self.mode, self.buffer, self.status, self.error = TRANSACTION, {}, NOT_DONE, ""
@@ -105,16 +109,16 @@ class Controller:
             return "inconsistent-value"
         return "DONE"
 
-    def judged(self):
+    def judged(self) -> str:
         """First fault of the buffered splits: their sum per ring must be the cycle."""
         if self.faults.get("verify_error"):
-            return self.faults["verify_error"]
+            return str(self.faults["verify_error"])
         new = {**self.cells, **self.buffer}
         for oid in self.buffer:
             if oid.startswith(PATTERNS + "2."):
                 pattern = oid.rsplit(".", 1)[1]
                 split = new.get(f"{PATTERNS}4.{pattern}", 0)
-                sums = {}
+                sums: dict[int, int] = {}
                 for phase in range(1, 17):
                     ring = new.get(f"{ASC}1.2.1.22.{phase}", 0)
                     if ring and new.get(f"{ASC}1.2.1.21.{phase}", 0) & 1:
@@ -123,7 +127,7 @@ class Controller:
                     return f"PATTERN {pattern} SPLITS DO NOT ADD UP"
         return ""
 
-    def answer(self, oid):
+    def answer(self, oid: str) -> str:
         """Three lines of an object."""
         value = self.get(oid)
         if value is None:
@@ -133,12 +137,12 @@ class Controller:
         return f"{oid}\n{'string' if isinstance(value, str) else 'integer'}\n{value}"
 
 
-def main():
+def main() -> None:
     """Answer snmpd line by line until it goes."""
     controller = Controller(sys.argv[1])
     lines = sys.stdin
 
-    def line():
+    def line() -> str:
         text = lines.readline()
         if not text:
             sys.exit(0)
@@ -163,4 +167,5 @@ def main():
         print(out, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

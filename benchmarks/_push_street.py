@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,7 +226,9 @@ class Street:
         return {result.controller: result.state for result in results}
 
     def _in_a_child(self, push: Push, injury: _Injury) -> None:
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the line's thread is not needed in the child
+            child = os.fork()
         if child == 0:
             try:
                 with injury.inflicted():

@@ -20,13 +20,13 @@ from benchmarks.tables import Cell, Column, Options, Table
 from its.push.rollout import Push, chosen_corridors, new_push_id, roll_out
 from its.push.targets import Targets
 from its.store.times import utc_now
-from network_data.errors import OutsideProgramError
 from network_data.plans import ControllerPlan, TimingPlan
 
-N_AGENTS, N_QUICK = 200, 24
-N_FAULTS, N_QUICK_FAULTS = 68, 17
+N_AGENTS, N_QUICK = 200, 12
+N_FAULTS, N_QUICK_FAULTS = 128, 16
 LAST_STEP = 48
 BEGIN_S, END_S, SEED = 27_000.0, 28_800.0, 42
+TITLE = "Push: real agents (snmpd, SNMPv3 authPriv)"
 CASES = ("agents", "faults", "rehearsal")
 COLUMNS = (
     Column(key="case", heading="case"),
@@ -44,7 +44,7 @@ Row = dict[str, Cell]
 def benchmark(options: Options) -> Table:
     """All cases; quick: fewer agents and faults."""
     if SNMPD is None:
-        raise OutsideProgramError("snmpd is not installed; Debian: apt-get install snmpd")
+        return Table(title=TITLE, columns=COLUMNS, rows=[], notes=["snmpd is not installed: apt-get install snmpd"])
     os.environ.update(SECRETS)
     names = options.chosen(CASES, CASES)
     rows: list[Row] = []
@@ -53,7 +53,7 @@ def benchmark(options: Options) -> Table:
     if "faults" in names:
         rows += _faults(N_QUICK_FAULTS if options.quick else N_FAULTS, options)
     return Table(
-        title="Push: real agents (snmpd, SNMPv3 authPriv)",
+        title=TITLE,
         columns=COLUMNS,
         rows=rows,
         notes=[

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ from network_data.errors import InputError, SignalError
 START = "0" * 64
 RESERVE_BYTES = 256 << 10
 """Room for the steps back when the disk is full."""
+RECENT_S = 172_800.0
+"""Older journals say nothing about the time since the last change. [s]"""
+TAIL_BYTES = 4096
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -157,16 +161,28 @@ def open_journals(folder: Path) -> list[Path]:
         return []
     out = []
     for path in sorted(folder.glob("*.jsonl")):
-        entries = read_journal(path)
-        if entries and entries[-1].step != "closed":
+        if not _is_closed(path) and read_journal(path):
             out.append(path)
     return out
 
 
+def _is_closed(path: Path) -> bool:
+    """Whether the last line is the last word; only the end of the file is looked at."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        lines = stream.read().splitlines(keepends=True)
+    try:
+        return bool(lines) and lines[-1].endswith(b"\n") and json.loads(lines[-1])["line"]["step"] == "closed"
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def last_switches(folder: Path) -> dict[str, datetime]:
-    """Controller → when a push last sent it a pattern command, or may have."""
+    """Controller → when a push of the last two days last sent it a pattern command, or may have."""
     out: dict[str, datetime] = {}
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
+        if time.time() - path.stat().st_mtime > RECENT_S:
+            continue
         for entry in read_journal(path):
             if entry.step == "switching":
                 out[entry.controller] = max(entry.at_utc, out.get(entry.controller, entry.at_utc))
