@@ -58,6 +58,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 EXAMPLE = "TimeStamp,DeviceId,EventId,Parameter"
 MAX_CODE, MAX_PARAMETER = 65_535, 65_535
+MAX_INTERVALS = 400_000
+"""Most intervals of a log: ten years of quarters."""
 SAME_CYCLE_S = 0.6
 """Cycles whose lengths differ by no more are the same. [s]"""
 
@@ -361,6 +363,10 @@ def detector_counts(events: Events, interval_s: float = 900.0) -> pd.DataFrame:
     # a log of whole hours ends with its last event, a few seconds before the hour
     numbers_of = np.arange(np.ceil(first_s / interval_s - 0.01), np.floor(last_s / interval_s + 0.01))
     begin: FLOAT = numbers_of.astype(np.float64) * interval_s
+    if len(begin) > MAX_INTERVALS:
+        raise DemandError(
+            "events", f"span {len(begin)} intervals of {interval_s:g} s; check the times or count in longer ones"
+        )
     frames = []
     for channel in events.parameters(Code.DETECTOR_ON):
         on, off = events.of(Code.DETECTOR_ON, channel), events.of(Code.DETECTOR_OFF, channel)
@@ -386,8 +392,17 @@ def _occupancy_pct(on: FLOAT, off: FLOAT, begin: FLOAT, interval_s: float, last_
     until = np.where(k < len(off), off[np.minimum(k, len(off) - 1)] if len(off) else last_s, last_s)
     # an on-event before the last one has ended adds nothing
     until = np.minimum(until, np.append(on[1:], np.inf))
-    overlap = np.minimum(until[:, None], begin + interval_s) - np.maximum(on[:, None], begin)
-    share: FLOAT = np.round(100 * np.clip(overlap, 0, None).sum(axis=0) / interval_s, 2)
+    before_s = np.concatenate([[0.0], np.cumsum(until - on)])
+
+    def on_until(time_s: FLOAT) -> FLOAT:
+        """Seconds on from the begin of the log up to each time."""
+        n = np.searchsorted(on, time_s)
+        last = np.maximum(n - 1, 0)
+        running = np.where(n > 0, np.clip(until[last] - time_s, 0.0, None), 0.0) if len(on) else 0.0
+        total: FLOAT = before_s[n] - running
+        return total
+
+    share: FLOAT = np.round(100 * (on_until(begin + interval_s) - on_until(begin)) / interval_s, 2)
     return share
 
 

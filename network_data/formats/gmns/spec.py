@@ -2,6 +2,8 @@
 
 Written from the published schemas of the General Modeling Network Specification (version 0.96, and 0.94 where it
 differs), Zephyr Foundation, github.com/zephyr-data-specs/GMNS. Fields beside these are the user's own and not checked.
+Where the specification sets no upper bound, ours keeps numbers to what can be built: 50 lanes, lane numbers within 20,
+coordinates within 100,000 km, links of at most a million units, greens of at most an hour.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ TEXT = f"""
 node key node_id
   node_id! any
   name text
-  x_coord! number
-  y_coord! number
+  x_coord! number -100000000..100000000
+  y_coord! number -100000000..100000000
   z_coord number
   node_type text
   ctrl_type text {{none|yield|stop|4_stop|signal}}
@@ -62,12 +64,12 @@ link key link_id
   geometry text
   parent_link_id any > link.link_id
   dir_flag integer {{1|-1|0}}
-  length number 0..
+  length number 0..1000000
   grade number -100..100
   facility_type text
   capacity number 0..
   free_speed number 0..200
-  lanes integer 0..
+  lanes integer 0..50
   bike_facility text {{{BIKE}}}
   ped_facility text {{{PED}}}
   parking text {{{PARKING}}}
@@ -115,11 +117,11 @@ movement key mvmt_id
   node_id! any > node.node_id
   name text
   ib_link_id! any > link.link_id
-  start_ib_lane integer
-  end_ib_lane integer
+  start_ib_lane integer -20..20
+  end_ib_lane integer -20..20
   ob_link_id! any > link.link_id
-  start_ob_lane integer
-  end_ob_lane integer
+  start_ob_lane integer -20..20
+  end_ob_lane integer -20..20
   type! text {{left|right|uturn|thru|merge|diverge}}
   penalty number
   capacity number
@@ -162,16 +164,16 @@ signal_timing_plan key timing_plan_id
 signal_timing_phase key timing_phase_id
   timing_phase_id! any
   timing_plan_id any > signal_timing_plan.timing_plan_id
-  signal_phase_num! integer 0..
-  min_green number 0..
-  max_green number 0..
+  signal_phase_num! integer 0..255
+  min_green number 0..3600
+  max_green number 0..3600
   extension number 0..120
   clearance number 0..120
   walk_time number 0..120
   ped_clearance number 0..120
   ring! integer 0..12
   barrier! integer 0..12
-  position! integer
+  position! integer 0..255
 signal_phase_mvmt key signal_phase_mvmt_id
   signal_phase_mvmt_id! any
   timing_phase_id! any > signal_timing_phase.timing_phase_id
@@ -185,7 +187,7 @@ signal_coordination key coordination_id
   coord_contr_id any > signal_controller.controller_id
   coord_phase integer 0..32
   coord_ref_to text {{begin_of_green|begin_of_yellow|begin_of_red}}
-  offset number 0..
+  offset number 0..86400
 signal_detector key detector_id
   detector_id! any
   controller_id! any > signal_controller.controller_id

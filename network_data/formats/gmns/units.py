@@ -23,6 +23,7 @@ SPEEDS_MPS = {
     "kilometers per hour": 1 / 3.6, "m/s": 1.0, "mps": 1.0, "meters per second": 1.0,
 }  # fmt: skip
 GUESSES = (("m", 1.0), ("km", 1000.0), ("mile", 1609.344), ("foot", 0.3048))
+FAR = 1e8
 FITS = 0.2
 """Link lengths and their geometry may differ by this share before a unit counts as wrong. [-]"""
 
@@ -98,7 +99,7 @@ def wkt_line(text: str) -> list[Point]:
         if len(parts) < 2:
             return []
         try:
-            out.append((number(parts[0]), number(parts[1])))
+            out.append((number(parts[0], low=-FAR, high=FAR), number(parts[1], low=-FAR, high=FAR)))
         except ValueError:
             return []
     return out

@@ -33,6 +33,11 @@ BANNED = {"003": "no turn", "101": "no left", "102": "no straight", "103": "no r
 U_TURN, P_TURN = "011", "012"
 NO_CARS = "1"
 """REST_VEH of links that are closed to cars."""
+DAMAGED = (
+    ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError, AssertionError, OSError,
+    struct.error,
+)  # fmt: skip
+"""What reading a damaged shapefile may raise inside pyshp."""
 TABLES = {
     "node": {"NODE_ID", "NODE_TYPE"},
     "link": {"LINK_ID", "F_NODE", "T_NODE"},
@@ -136,6 +141,7 @@ def _tables(path: Path) -> dict[str, _Rows]:
     """The tables by what they are, from their columns."""
     import shapefile
 
+    damaged = (shapefile.ShapefileException, *DAMAGED)
     out: dict[str, _Rows] = {}
     for stem, layer in _parts(path).items():
         if not layer.dbf:
@@ -155,15 +161,7 @@ def _tables(path: Path) -> dict[str, _Rows]:
                     rows.shapes = [[(float(x), float(y)) for x, y, *_ in shape.points] for shape in reader.iterShapes()]
                 out[kind] = rows
         # pyshp raises what its parts raise: a damaged file shows itself in many ways
-        except (
-            shapefile.ShapefileException,
-            ValueError,
-            TypeError,
-            IndexError,
-            KeyError,
-            OSError,
-            struct.error,
-        ) as error:
+        except damaged as error:
             raise NetworkError(str(path), f"{stem}: is damaged: {str(error)[:200]}; fetch it again") from None
     return out
 

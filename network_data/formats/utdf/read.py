@@ -23,7 +23,7 @@ from network_data.assembly.plane import length_m
 from network_data.errors import NetworkError
 from network_data.formats.gmns.rings import Slot, TimingPhase, arranged, intervals_of, levelled, slots_of
 from network_data.formats.utdf.sections import COMPASS, Utdf, read_sections
-from network_data.limits import number
+from network_data.limits import name_fault, number
 from network_data.network import Lane, Link, Node, RoadNetwork
 from network_data.plans import BarrierGroup, ControllerPlan, Phase
 
@@ -34,6 +34,7 @@ SIGNAL, BEND = 0, 2
 TURNS = {"L": "l", "T": "s", "R": "r", "U": "t", "L2": "l", "R2": "r"}
 REFERENCES = {0: "green", 1: "yellow", 2: "red"}
 ACTUATED = {1, 2, 3}
+FAR = 1e8
 START_S = 0.6
 """How far the records `Start` may be from the offset before it is told. [s]"""
 
@@ -101,7 +102,9 @@ class _Reader:
     def nodes(self) -> None:
         for name, values in self.utdf.nodes.items():
             try:
-                x, y = (number(values.get(axis, "")) * self.length_m for axis in "XY")
+                if (fault := name_fault(name)) is not None:
+                    self.utdf.faults.append(f"row {self.utdf.node_row[name]}: INTID {fault}")
+                x, y = (number(values.get(axis, ""), low=-FAR, high=FAR) * self.length_m for axis in "XY")
                 kind = int(number(values.get("TYPE", "0"), low=0, high=9))
             except ValueError as error:
                 self.utdf.faults.append(f"row {self.utdf.node_row[name]}: node {name}: {error}")
