@@ -124,7 +124,7 @@ class CorridorPush:
 
     async def _switch(self, member: Member) -> None:
         change = _change(member)
-        self._journal.note("switching", member.id)
+        self._journal.note("switching", member.id, now=change.takes_effect_now)
         member.switched = True
         await member.driver.switch(change)
         await self._reads(member, change.switch, "after the command")

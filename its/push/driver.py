@@ -30,7 +30,8 @@ class Change:
     """What a push does to one controller.
 
     `row` goes into cells that are not in use, `switch` puts them in use; `old_row` and `old_switch` are what was read
-    before. `place` says which row it is; `notes` are for the report.
+    before. `place` says which row it is; `notes` are for the report. Where the switch does not take effect now (an
+    action of another time of day), it is no change of pattern.
     """
 
     controller_id: str
@@ -40,6 +41,7 @@ class Change:
     old_row: Values
     old_switch: Values
     notes: tuple[str, ...] = ()
+    takes_effect_now: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """For the journal."""

@@ -17,9 +17,13 @@ Answers = Mapping[str, Answer | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The facts for the gate, and what else the push needs: the set id, the sync of offsets, values of the switch."""
+    """The facts for the gate, and what else the push needs: set id, sync of offsets, values of the switch.
+
+    `takes_effect_now` is False where the switch is an action of the day that is not in force.
+    """
 
     facts: DeviceFacts
+    takes_effect_now: bool
     set_id: int | None
     sync_s: int
     switch: dict[str, int]
@@ -83,8 +87,10 @@ async def read_facts(client: SnmpClient, target: Target, profile: Profile) -> Fo
     )
     set_id = scalars.get(o.SET_ID)
     sync_s = 60 * _whole(scalars, o.PATTERN_SYNC, 0)
+    in_force = scalars.get(o.ACTION_STATUS)
     return Found(
         facts=facts,
+        takes_effect_now=profile.command == "system" or in_force is None or in_force in target.actions,
         set_id=set_id if isinstance(set_id, int) else None,
         sync_s=sync_s,
         switch=switch,
@@ -95,7 +101,7 @@ async def read_facts(client: SnmpClient, target: Target, profile: Profile) -> Fo
 def _scalars(profile: Profile) -> list[str]:
     out = [o.MAX_PHASES, o.MAX_PATTERNS, o.PATTERN_TABLE_TYPE, o.MAX_SPLITS, o.MAX_RINGS, o.MAX_ACTIONS]
     out += [o.OPERATIONAL_MODE, o.PATTERN_STATUS, o.SYSTEM_PATTERN, o.FREE_STATUS, o.FLASH_STATUS, o.PATTERN_SYNC]
-    out += [o.BACKUP_TIME, o.SET_ID, o.TIME]
+    out += [o.BACKUP_TIME, o.SET_ID, o.TIME, o.ACTION_STATUS]
     return [*out, o.TRANSACTION] if profile.transaction else out
 
 

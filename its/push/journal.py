@@ -159,11 +159,7 @@ def open_journals(folder: Path) -> list[Path]:
     """Journals without a last word: their push was killed, or ended with a controller in an unknown state."""
     if not folder.is_dir():
         return []
-    out = []
-    for path in sorted(folder.glob("*.jsonl")):
-        if not _is_closed(path) and read_journal(path):
-            out.append(path)
-    return out
+    return [path for path in sorted(folder.glob("*.jsonl")) if not _is_closed(path) and read_journal(path)]
 
 
 def _is_closed(path: Path) -> bool:
@@ -178,13 +174,13 @@ def _is_closed(path: Path) -> bool:
 
 
 def last_switches(folder: Path) -> dict[str, datetime]:
-    """Controller → when a push of the last two days last sent it a pattern command, or may have."""
+    """Controller → when a push of the last two days last changed its pattern, or may have."""
     out: dict[str, datetime] = {}
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else []:
         if time.time() - path.stat().st_mtime > RECENT_S:
             continue
         for entry in read_journal(path):
-            if entry.step == "switching":
+            if entry.step == "switching" and entry.data.get("now", True):
                 out[entry.controller] = max(entry.at_utc, out.get(entry.controller, entry.at_utc))
     return out
 

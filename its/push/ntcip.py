@@ -79,6 +79,7 @@ class NtcipDriver:
             old_row=old_row,
             old_switch={**found.switch},
             notes=found.notes,
+            takes_effect_now=found.takes_effect_now,
         )
 
     async def read(self, names: Iterable[str]) -> Values:

@@ -273,7 +273,7 @@ def _result(member: Member, corridor: str) -> Result:
         driver=member.driver.kind,
         insecure=member.driver.insecure,
         state=member.state,
-        switched=member.switched,
+        switched=member.switched and member.change is not None and member.change.takes_effect_now,
         reasons=tuple(member.reasons),
         change=member.change.as_json() if member.change is not None else None,
         read_back=dict(member.read_back),

@@ -293,7 +293,7 @@ class Store:
         query = (
             select(func.max(RecordRow.at_utc))
             .join(PushRow, PushRow.record == RecordRow.seq)
-            .where(PushRow.controller == controller, PushRow.state.in_(("switching", "new", "unknown")))
+            .where(PushRow.controller == controller, PushRow.state.in_(("switching", "unknown")))
         )
         with self._reading() as session:
             return session.scalar(query)

@@ -61,7 +61,8 @@ class Place:
             lines += [
                 "[[controller]]", f'id = "{agent.name}"', f'address = "{agent.address}"', 'user = "pusher"',
                 'secret = "field"', f'identity = {{ "{SYS_NAME}" = "{more.get("named", agent.name)}" }}',
-                "patterns = [2, 3]", "splits = [2, 3]", "coordinated = [1]",
+                *(f"{what} = {more.get('rows', '[2, 3]')}" for what in ("patterns", "splits")), "coordinated = [1]",
+                more.get("extra", ""),
             ]  # fmt: skip
         path = self.folder / "targets.toml"
         path.write_text("\n".join(lines), encoding="utf-8")
@@ -145,13 +146,14 @@ def test_from_dry_run_to_the_street(place: Place) -> None:
     store.close()
 
 
-def test_versions_without_protection_are_marked_everywhere(place: Place) -> None:
-    """v2c goes only with `insecure = true`; dry run, push, JSON and store all say so."""
-    targets = place.targets(DEFAULT + 'version = "2c"\n')
+@pytest.mark.parametrize("version", ["2c", "1"])
+def test_versions_without_protection_are_marked_everywhere(place: Place, version: str) -> None:
+    """v1 and v2c go only with `insecure = true`; dry run, push, JSON and store all say so."""
+    targets = place.targets(DEFAULT + f'version = "{version}"\n')
     assert "say insecure = true" in its("push", place.plan, "--to", targets).output
-    targets = place.targets(DEFAULT + 'version = "2c"\ninsecure = true\n')
+    targets = place.targets(DEFAULT + f'version = "{version}"\ninsecure = true\n')
     its("plans", "approve", place.plan, "--by", "Ann")
-    mark = "SNMP version 2c: neither encrypted nor signed"
+    mark = f"SNMP version {version}: neither encrypted nor signed"
     assert its("push", place.plan, "--to", targets).stdout.count(f"INSECURE: {mark}") == 2
     result = its("push", place.plan, "--to", targets, "--execute", "--json")
     content = json.loads(result.stdout)
@@ -294,3 +296,22 @@ def test_several_periods_need_a_plan_by_name(place: Place) -> None:
     assert result.exit_code == 2
     assert place.plan[:8] in result.output
     assert other[:8] in result.output
+
+
+def test_an_action_of_another_time_of_day_is_no_change_of_pattern(place: Place) -> None:
+    """The evening's action is not in force: its push neither waits for the morning's nor keeps it waiting."""
+    its("plans", "approve", place.plan, "--by", "Ann")
+    evening = place.targets(DEFAULT + 'command = "action"\n', extra="actions = [2]")
+    for _ in range(2):
+        result = its("push", place.plan, "--to", evening, "--execute")
+        assert result.exit_code == 0, result.output
+    assert running(place) == [1, 1]
+    assert [wire.read(a.port, [f"{o.ACTION_PATTERN}.2"])[f"{o.ACTION_PATTERN}.2"] for a in place.agents] == [3, 3]
+    morning = place.targets(DEFAULT + 'command = "action"\n', extra="actions = [1]", rows="[2, 4]")
+    assert its("push", place.plan, "--to", morning, "--execute").exit_code == 0
+    assert running(place) == [2, 2]
+    again = its("push", place.plan, "--to", morning, "--execute")
+    assert again.exit_code == 3
+    assert "not again before" in again.stdout
+    for agent in place.agents:
+        wire.ask(agent.port, wire.SET, [(f"{o.ACTION_PATTERN}.1", 1), (f"{o.ACTION_PATTERN}.2", 0)])

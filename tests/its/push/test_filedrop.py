@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -178,3 +179,14 @@ def test_a_killed_drop_is_brought_to_an_end(drop: Path) -> None:
     assert {r.state for r in recover(made.targets, made.folder, made)} == {"old"}
     assert {text(drop / n / "active") for n in ("J1", "J2")} == {"a"}
     assert open_journals(made.folder) == []
+
+
+def test_so_many_controllers_a_minute(drop: Path) -> None:
+    """Two corridors at 90 controllers a minute: the second waits two thirds of a second."""
+    plan = TimingPlan(controllers={name: plan_of(name, 1) for name in ("J1", "J2")})
+    made, _ = planned(drop, plan)
+    order = {"canary": 1, "controllers_per_min": 90.0}
+    alone = Targets.model_validate({**made.targets.model_dump(exclude={"corridor"}), "order": order})
+    begin_s = time.monotonic()
+    assert {r.state for r in roll_out(replace(made, targets=alone), chosen_corridors(alone, plan))} == {"new"}
+    assert time.monotonic() - begin_s > 0.6

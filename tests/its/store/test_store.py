@@ -126,7 +126,7 @@ def test_moments_are_utc_inside(where: str, zone: timezone) -> None:
     moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
     store = Store.open(where, actor="t", clock=lambda: moment.astimezone(zone))
     plan_id = store.add_plan(document(), district="north")
-    store.add_push(plan_id, push_id="p", controller="J1", state="new")
+    store.add_push(plan_id, push_id="p", controller="J1", state="switching")
     last = store.last_change_utc("J1")
     assert last == moment
     assert last is not None
