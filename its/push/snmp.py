@@ -33,7 +33,7 @@ from pysnmp.proto.rfc1905 import EndOfMibView, NoSuchInstance, NoSuchObject
 
 from its.push.driver import NoAnswerError, RefusedError
 from its.push.gate import Pair, Permit
-from its.push.secrets import need_secret
+from its.push.secrets import Secret, need_secret
 from its.push.targets import Profile, Target
 
 AUTH = {
@@ -93,6 +93,7 @@ class SnmpClient:
         self.address, self._where = target.address, (host.strip("[]"), int(port))
         self._user, self._secret, self._profile, self._worker = target.user, target.secret, profile, worker
         self._engine_name, self._spare = target.secret, f"{target.secret} {target.address} 0"
+        self._found: dict[str, Secret] = {}
         self._gap_s, self._last_s = 1.0 / requests_per_s, 0.0
         self._alone = asyncio.Lock()
         self.requests = 0
@@ -196,14 +197,20 @@ class SnmpClient:
     def _credentials(self) -> UsmUserData | CommunityData:
         if self._profile.version != "3":
             model = 0 if self._profile.version == "1" else 1
-            return CommunityData(need_secret(self._secret, "community").reveal(), mpModel=model)
+            return CommunityData(self._need("community").reveal(), mpModel=model)
         return UsmUserData(
             self._user,
-            need_secret(self._secret, "auth").reveal(),
-            need_secret(self._secret, "priv").reveal(),
+            self._need("auth").reveal(),
+            self._need("priv").reveal(),
             authProtocol=AUTH[self._profile.auth],
             privProtocol=PRIV[self._profile.priv],
         )
+
+    def _need(self, part: str) -> Secret:
+        """A secret, looked up once: a keyring takes its time."""
+        if part not in self._found:
+            self._found[part] = need_secret(self._secret, part)
+        return self._found[part]
 
     async def _pace(self) -> None:
         wait_s = self._last_s + self._gap_s - time.monotonic()
