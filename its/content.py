@@ -10,7 +10,7 @@ import pandas as pd
 
 from its.osm import read_osm
 from its.recognize import load_day, load_network
-from network_data.detectors import LOOP_TAGS
+from network_data.detectors import AREA_TAGS, GATE_TAGS, LOOP_TAGS
 from network_data.errors import InputError
 from network_data.formats import kinds
 from network_data.formats.files import iter_xml
@@ -20,7 +20,7 @@ from network_data.formats.kinds import Kind, kind_of
 from network_data.formats.korea import read_inventory, read_nodelink, read_turn_counts
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import read_salt, read_salt_signals
-from network_data.formats.sumo_detectors import AREA_TAGS, GATE_TAGS, SumoDetectors, read_sumo_detectors
+from network_data.formats.sumo_detectors import SumoDetectors, read_sumo_detectors
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.utdf import columns_of, placed_turns, read_utdf, read_volumes, turns_of

@@ -8,11 +8,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from network_data.errors import DemandError
 from network_data.formats.files import iter_xml, read_bytes
 from network_data.network import RoadNetwork
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 DetectorKind = Literal["stopbar", "advance", "mid"]
 KINDS: tuple[DetectorKind, ...] = ("stopbar", "advance", "mid")
@@ -21,6 +24,8 @@ STOPBAR_WITHIN_M = 15.0
 ADVANCE_SHARE = 1 / 3
 """A loop in the first third of its lane counts what enters the link."""
 LOOP_TAGS = {"inductionLoop", "e1Detector", "detectorDefinition"}
+AREA_TAGS = {"e2Detector", "laneAreaDetector"}
+GATE_TAGS = {"e3Detector", "entryExitDetector"}
 CLEARANCE_M = 0.5
 """How far outside its lane a position may be and still be read as the lane's end (rounded lengths)."""
 
@@ -49,7 +54,8 @@ def read_detectors(path: Path | str, network: RoadNetwork) -> tuple[Detector, ..
     Parameters
     ----------
     path : path
-        CSV `detector,link,lane,pos_m[,kind]`, or a SUMO additional file with E1 loops; plain or gzipped.
+        CSV `detector,link,lane,pos_m[,kind]`, or a SUMO additional file; plain or gzipped. Of SUMO's detectors a lane
+        area (E2) counts at its downstream end, an entry-exit detector (E3) at its only exit.
     network : RoadNetwork
         The network they sit in.
 
@@ -104,14 +110,37 @@ def _csv_rows(path: Path | str, content: bytes) -> Iterator[tuple[str, dict[str,
 
 
 def _xml_rows(path: Path | str) -> Iterator[tuple[str, dict[str, str]]]:
-    for event, _, element in iter_xml(path):
-        if event == "end" and element.tag in LOOP_TAGS:
-            link, _, lane = element.get("lane", "").rpartition("_")
-            fields = {"detector": element.get("id", ""), "link": link, "lane": lane, "pos_m": element.get("pos", "")}
-            friendly = element.get("friendlyPos", "false").lower() in {"true", "1", "t"}
+    for event, depth, element in iter_xml(path):
+        if event == "end" and element.tag in LOOP_TAGS | AREA_TAGS | GATE_TAGS:
+            lane_id, pos = _counting_point(element)
+            link, _, lane = lane_id.rpartition("_")
+            fields = {"detector": element.get("id", ""), "link": link, "lane": lane, "pos_m": pos}
+            friendly = element.get("friendlyPos", "false").lower() in {"true", "1", "t"} or pos == LANE_END
             yield f"<{element.tag} id={element.get('id')!r}>", {**fields, "friendly": "yes" if friendly else ""}
-        if event == "end":
+        if event == "end" and depth <= 1:  # parts of a detector are read with it
             element.clear()
+
+
+LANE_END = "1e9"
+"""A position that is moved to the lane's end."""
+
+
+def _counting_point(element: Element) -> tuple[str, str]:
+    """Lane and position at which one of SUMO's detectors counts, as text."""
+    if element.tag in LOOP_TAGS:
+        return element.get("lane", ""), element.get("pos", "")
+    if element.tag in GATE_TAGS:
+        exits = element.findall("detExit")
+        return (exits[0].get("lane", ""), exits[0].get("pos", "")) if len(exits) == 1 else ("several exits_?", "")
+    lane = ((element.get("lanes") or element.get("lane") or "").split() or [""])[-1]
+    if element.get("endPos") is not None:
+        return lane, element.get("endPos", "")
+    if element.get("length") is None or element.get("lanes"):
+        return lane, LANE_END
+    try:
+        return lane, repr(float(element.get("pos", "0")) + float(element.get("length", "")))
+    except ValueError:
+        return lane, "pos + length"
 
 
 def _place(fields: dict[str, str], network: RoadNetwork) -> Detector:

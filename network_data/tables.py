@@ -127,6 +127,11 @@ def _rows(first: int, n: int) -> NDArray[np.int64]:
 
 def _csv(path: Path | str, content: bytes) -> Table:
     content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        content.decode("utf-8")  # a row that is none would end the parser's callback, out of our hands
+    except UnicodeDecodeError as error:
+        fault = f"is neither CSV nor parquet: no UTF-8 at byte {error.start}; export it as UTF-8 CSV"
+        raise DemandError(str(path), fault) from None
     header = content.split(b"\n", 1)[0].decode("utf-8", "replace")
     delimiter = max(",;\t", key=header.count)
     names = [name.strip().strip('"') for name in header.strip("\r").split(delimiter)]

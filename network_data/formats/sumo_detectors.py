@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from network_data.detectors import LOOP_TAGS, Detector, derive_kind
+from network_data.detectors import AREA_TAGS, GATE_TAGS, LOOP_TAGS, Detector, derive_kind
 from network_data.errors import DemandError
 from network_data.formats.files import iter_xml
 from network_data.formats.sumo_tls import number_text
@@ -22,8 +22,6 @@ from network_data.network import RoadNetwork
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-AREA_TAGS = {"e2Detector", "laneAreaDetector"}
-GATE_TAGS = {"e3Detector", "entryExitDetector"}
 OUTSIDE_M = 0.5
 """How far outside its lane a position may be and still be read as the lane's end (rounded lengths)."""
 

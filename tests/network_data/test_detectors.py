@@ -66,3 +66,21 @@ def test_real_loops_of_bologna():
     detectors = read_detectors(data_pack() / "bologna_acosta" / "acosta_detectors.add.xml", network)
     assert len(detectors) == 58
     assert len({d.id for d in detectors}) == 58
+
+
+def test_lane_areas_and_gates_count_at_one_point(tmp_path):
+    """E2 at their downstream end, E3 at their only exit; one with two exits belongs to no lane."""
+    path = tmp_path / "d.add.xml"
+    path.write_text(
+        '<additional><laneAreaDetector id="a" lane="wi_0" pos="40" length="30"/><e2Detector id="b" lane="ei_0"/>'
+        '<laneAreaDetector id="c" lanes="wi_0 eo_0" pos="5" endPos="9"/>'
+        '<e3Detector id="g"><detEntry lane="wi_0" pos="5"/><detExit lane="eo_0" pos="7"/></e3Detector></additional>'
+    )
+    found = {d.id: (d.link_id, d.pos_m) for d in read_detectors(path, crossroads())}
+    assert found == {"a": ("wi", 70.0), "b": ("ei", 100.0), "c": ("eo", 9.0), "g": ("eo", 7.0)}
+    path.write_text(
+        '<additional><e3Detector id="g"><detEntry lane="wi_0" pos="5"/><detExit lane="eo_0" pos="7"/>'
+        '<detExit lane="wo_0" pos="7"/></e3Detector></additional>'
+    )
+    with pytest.raises(DemandError, match="several exits"):
+        read_detectors(path, crossroads())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import struct
+import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -141,7 +142,9 @@ def _tables(path: Path) -> dict[str, _Rows]:
     """The tables by what they are, from their columns."""
     import shapefile
 
-    damaged = (shapefile.ShapefileException, *DAMAGED)
+    # newer versions warn of headers that do not fit their file
+    corrupt = getattr(shapefile, "PossiblyCorruptFileHeader", UserWarning)
+    damaged = (shapefile.ShapefileException, corrupt, *DAMAGED)
     out: dict[str, _Rows] = {}
     for stem, layer in _parts(path).items():
         if not layer.dbf:
@@ -150,7 +153,10 @@ def _tables(path: Path) -> dict[str, _Rows]:
         if layer.shp:
             parts["shp"] = io.BytesIO(layer.shp)
         try:
-            with shapefile.Reader(**parts, encoding=ENCODING, encodingErrors="replace") as reader:
+            with (
+                warnings.catch_warnings(action="error", category=corrupt),
+                shapefile.Reader(**parts, encoding=ENCODING, encodingErrors="replace") as reader,
+            ):
                 names = [str(f[0]).upper() for f in reader.fields if f[0] != "DeletionFlag"]
                 kind = next((k for k, wanted in reversed(TABLES.items()) if wanted <= set(names)), None)
                 if kind is None:
