@@ -65,12 +65,15 @@ class Faulty:
         begin = int(self.rng.integers(first, last - n + 1))
         return slice(begin, begin + n)
 
-    def scaled(self, veh: FLOAT, factor: float) -> FLOAT:
-        """Counts of a loop that loses vehicles by chance, or counts some twice."""
-        whole = np.nan_to_num(veh).astype(np.int64)
+    def scaled(self, i: int, n: int, factor: float) -> None:
+        """Make a loop lose vehicles of a day by chance, or count some twice; never more than could pass its lanes."""
+        veh, block = self.veh[i, n], self.stretch.block
         if factor <= 1:
-            return np.where(np.isfinite(veh), self.rng.binomial(whole, factor), np.nan)
-        return np.asarray(np.round(veh * factor))
+            lost = self.rng.binomial(np.nan_to_num(veh).astype(np.int64), factor)
+            self.veh[i, n] = np.where(np.isfinite(veh), lost, np.nan)
+        else:
+            most = block.lanes[i] * 2400 * block.interval_s / 3600
+            self.veh[i, n] = np.minimum(np.round(veh * factor), np.floor(most))
 
     def day(self) -> int:
         return int(self.rng.integers(self.shape[1]))
@@ -137,15 +140,15 @@ def _level(f: Faulty, i: int) -> None:
         first = int(f.rng.integers(5, f.shape[1] - 4))
         last = f.shape[1] if f.rng.random() < 0.6 else min(f.shape[1], first + int(f.rng.integers(4, 9)))
         days = list(range(first, last))
-    f.veh[i, days] = f.scaled(f.veh[i, days], factor)
     for n in days:
+        f.scaled(i, n, factor)
         f.note("level", i, n)
 
 
 def _drift(f: Faulty, i: int) -> None:
     to = 1 + float(f.rng.choice([-1, 1])) * f.rng.uniform(0.4, 0.6) * np.sqrt(max(1.0, f.shape[1] / 14))
     for n, factor in enumerate(np.linspace(1, max(to, 0.2), f.shape[1]).tolist()):
-        f.veh[i, n] = f.scaled(f.veh[i, n], factor)
+        f.scaled(i, n, factor)
     f.truth.setdefault("drift", set()).add((f.stretch.block.detectors[i], None))
 
 
@@ -260,7 +263,7 @@ def _unbalance(f: Faulty, n: int) -> None:
     for i in f.rng.permutation(np.array(members, dtype=int))[:n].tolist():
         factor = float(f.rng.choice([f.rng.uniform(0.42, 0.5), f.rng.uniform(1.8, 2.3)]))
         for day in f.days(1, 2):
-            f.veh[i, day] = f.scaled(f.veh[i, day], factor)
+            f.scaled(i, day, factor)
             f.note("balance", i, day)
         f.free.remove(i)
 

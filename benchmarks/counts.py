@@ -20,8 +20,11 @@ from benchmarks.tables import Cell, Column, Options, Table
 
 PRECISION, RECALL = 0.95, 0.9
 MOST_S, MOST_GIB = 120.0, 4.0
-FIRST_SEED = 1000
+FIRST_SEED = 5000
 """Seeds from here on were never looked at while the rules were made."""
+OREGON = "oregon 15 min"
+NO_HISTORY = frozenset({"missing", "negative", "impossible", "pulse", "stuck", "dead", "duplicate", "late"})
+"""Kinds that can be told without a usual week."""
 SEEDS, QUICK_SEEDS = 12, 2
 COLUMNS = (
     Column(key="part", heading="part"),
@@ -41,6 +44,7 @@ COLUMNS = (
 LEGEND = (
     "Faults: precision and recall per detector and day (per detector for drift) of faults drawn by seeds that were not "
     "used while the rules were made, in stretches that were not either; counts go through a file and its reader.",
+    "Oregon: three weeks with Christmas and New Year have no usual week; only faults that need none are judged there.",
     "Münster: the totals that the data's README publishes, by its own definitions, and what the default rules say.",
     "Repair: known counts hidden (single ones, three hours, whole days); the error of stand-ins beside that of the "
     "median of the other days of that weekday and time.",
@@ -93,7 +97,7 @@ def fault_rows(quick: bool) -> list[dict[str, Cell]]:
             for kind, counts in scores(faulty, checked(faulty)).items():
                 total[kind].update(counts)
         for kind, counts in total.items():
-            if counts["true"] + counts["missed"]:
+            if counts["true"] + counts["missed"] and (name != OREGON or kind in NO_HISTORY):
                 rows.append(fault_row(name, kind, counts))
     return rows
 
@@ -121,7 +125,7 @@ def held_out() -> dict[str, Callable[[int], Stretch]]:
     return {
         "muenster hourly, autumn": lambda _: autumn,
         "muenster hourly, as spring": lambda _: spring,
-        "oregon 15 min": lambda _: oregon,
+        OREGON: lambda _: oregon,
         "synthetic 15 min": lambda seed: synthetic_stretch(seed, interval_s=900.0, first=date(2026, 10, 12)),
         "synthetic 5 min": synthetic_stretch,
     }

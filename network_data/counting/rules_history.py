@@ -61,11 +61,11 @@ def levels_of(work: Work, usual: Usual) -> tuple[FLOAT, FLOAT]:
 
 
 def _lone_far_days(work: Work, x: FLOAT) -> NDArray[np.bool_]:
-    """Days far from the usual level that are no lasting change: fewer in a row than `step_days`."""
-    far = np.abs(x) > _far(work)
-    again = np.zeros_like(far)
-    again[:, 1:] = far[:, :-1]
-    return far & (run_length(far & again) + 1 < work.limits.step_days)
+    """Days far from the usual level that do not last: with those half as far, fewer in a row than `step_days`."""
+    off = np.abs(x) > HALF * _far(work)
+    again = np.zeros_like(off)
+    again[:, 1:] = off[:, :-1]
+    return (np.abs(x) > _far(work)) & (run_length(off & again) + 1 < work.limits.step_days)
 
 
 def _far_days(work: Work, x: FLOAT) -> bool:
