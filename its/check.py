@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from its.console import DONE, RULES_NOT_MET
-from its.recognize import first_bytes, load_field_plan, load_network
+from its.recognize import load_field_plan, load_network
 from network_data.errors import PlanError
 from network_data.formats.files import root_tag
+from network_data.formats.kinds import first_bytes
 from network_data.formats.plan_json import load_document, read_plan_json
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.network import RoadNetwork

@@ -98,7 +98,9 @@ def test_every_setting_is_shown() -> None:
     assert [key for key in keys if f"{key} =" not in text] == []
 
 
-@pytest.mark.parametrize("command", ["optimize", "simulate", "check", "verify", "makecounts", "groups", "discharge"])
+@pytest.mark.parametrize(
+    "command", ["optimize", "simulate", "check", "explain", "verify", "makecounts", "groups", "discharge"]
+)
 def test_every_option_is_shown(command: str) -> None:
     """Options of the commands and of commands.md are the same."""
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
