@@ -56,7 +56,7 @@ class Place:
 
     def targets(self, default: str = DEFAULT, *, head: str = "", **more: str) -> str:
         """A targets file for the agents."""
-        lines = [head, "[profile.default]", default]
+        lines = [head, "[order]", "requests_per_s = 1000.0", "[profile.default]", default]
         for agent in self.agents:
             lines += [
                 "[[controller]]", f'id = "{agent.name}"', f'address = "{agent.address}"', 'user = "pusher"',
@@ -146,7 +146,7 @@ def test_from_dry_run_to_the_street(place: Place) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("version", ["2c", "1"])
+@pytest.mark.parametrize("version", ["2c", pytest.param("1", marks=pytest.mark.slow)])
 def test_versions_without_protection_are_marked_everywhere(place: Place, version: str) -> None:
     """v1 and v2c go only with `insecure = true`; dry run, push, JSON and store all say so."""
     targets = place.targets(DEFAULT + f'version = "{version}"\n')
@@ -298,6 +298,7 @@ def test_several_periods_need_a_plan_by_name(place: Place) -> None:
     assert other[:8] in result.output
 
 
+@pytest.mark.slow
 def test_an_action_of_another_time_of_day_is_no_change_of_pattern(place: Place) -> None:
     """The evening's action is not in force: its push neither waits for the morning's nor keeps it waiting."""
     its("plans", "approve", place.plan, "--by", "Ann")
