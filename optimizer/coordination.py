@@ -6,7 +6,7 @@ What comes out is a proposal: the queue simulation decides whether it is kept.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,12 +19,14 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from optimizer.bandwidth.progression import widths
 from optimizer.bandwidth.wanted import WantedBands
-from optimizer.candidate import Candidate, changed, timing_plan, with_offset
+from optimizer.candidate import Candidate, Setting, changed, timing_plan, with_offset
 from optimizer.moves import Neighbourhood
 from optimizer.offsets.banded import keeps_bands, offsets_in_waves, offsets_with_bands
 from optimizer.offsets.link_tables import common_cycles, problem_of, simulated_costs
+from optimizer.offsets.orders import as_offsets, order_problem, solve_orders
 from optimizer.offsets.solve import OffsetSolution, solve_offsets
 from optimizer.offsets.tables import OffsetProblem
+from optimizer.order_tables import OrderTables, other_order
 from sim.link_costs import LinkCosts, link_costs
 from sim.profile import Profile
 from sim.simulate import Simulator
@@ -33,6 +35,8 @@ MOST_SIGNALS = 3_000
 """In larger networks making the tables of all links takes too long."""
 NODES = 200
 """Of branch and bound, per proposal."""
+ORDER_EFFORT = 0.1
+"""CP-SAT's limit for orders of stages, in its own deterministic time."""
 MOST_SCENARIOS = 3
 """Tables are means over so many scenarios at most, the first ones."""
 MOST_PASSAGES = 150_000
@@ -135,6 +139,55 @@ class Coordinator:
                     candidate = changed(candidate, at, with_offset(candidate[at], offset_s))
             moved = True
         return candidate if moved else None
+
+    def propose_orders(self, candidate: Candidate, iteration: int) -> Candidate | None:
+        """The candidate with stages in other orders where that suits its neighbours, and offsets to match.
+
+        Every signal of a cycle that is free to change is offered one other order of its stages, another one each time.
+        None where no signal has any, or none changes.
+        """
+        hood, models = self.neighbourhood, self.neighbourhood.models
+        if {"stages", "splits"} & set(hood.settings.change.freeze) or self.wanted.asked:
+            return None
+        plan = timing_plan(models, candidate)
+        changed_any = False
+        for cycle_s in common_cycles(plan):
+            held = self.allowed(candidate, cycle_s)
+            here = [i for i, s in enumerate(candidate) if s.cycle_s == cycle_s]
+            other = {
+                i: found
+                for i in here
+                if models[i].controller.id not in held
+                and (found := other_order(hood, i, candidate[i], iteration)) is not None
+            }
+            if not other or held:
+                continue
+            ordered = self._orders(candidate, other, cycle_s, iteration)
+            if ordered is not None:
+                candidate, changed_any = ordered, True
+        return candidate if changed_any else None
+
+    def _orders(
+        self, candidate: Candidate, other: Mapping[int, Setting], cycle_s: int, iteration: int
+    ) -> Candidate | None:
+        models = self.neighbourhood.models
+        index = {model.controller.id: i for i, model in enumerate(models)}
+        tables = OrderTables(self, candidate, other, cycle_s)
+        if not tables.links:
+            return None
+        signals = sorted({name for pair in tables.pairs for name in pair})
+        n_programs = [1 + (index[name] in other) for name in signals]
+        problem = order_problem(cycle_s, signals, n_programs, tables.pairs, tables.delay_s)
+        now = [candidate[index[name]].offset_s for name in signals]
+        found = solve_orders(problem, now, seed=self.seed + iteration, effort=ORDER_EFFORT)
+        self.steps.append(OffsetStep(iteration, "cyclic flow profiles", cycle_s, as_offsets(problem, found)))
+        if not found.chosen.any():
+            return None
+        for name, program, offset_s in zip(signals, found.chosen.tolist(), found.offset.tolist(), strict=True):
+            at = index[name]
+            setting = other[at] if program else candidate[at]
+            candidate = changed(candidate, at, with_offset(setting, offset_s))
+        return candidate
 
     def with_bands(self, candidate: Candidate) -> Candidate:
         """The candidate, or one near it that leaves the green bands asked for.

@@ -216,8 +216,11 @@ class Search:
             count = max(1, min(COORDINATED, COORDINATED_SIGNALS // n))
             self.offer(proposals(planner, self.ranked[:count], self.iterations), "coordinated")
             return True
-        if (rung == "offsets" and nth == 0) or (rung == "stages" and nth > 1 and nth % round_length(n) == 0):
+        again = rung == "stages" and nth > 1 and (nth == 2 or nth % round_length(n) == 0)
+        if (rung == "offsets" and nth == 0) or again:
             found = [planner.propose(self.best, self.iterations)]
+            if again:
+                found.append(planner.propose_orders(self.best, self.iterations))
             if planner.wanted.worth_s > 0:
                 found.append(planner.propose(self.best, self.iterations, waves=True))
             if planner.simulates:

@@ -2,13 +2,15 @@
 
 import numpy as np
 
+from network_data.demand import DemandScenarios
 from network_data.settings import settings_from
 from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, changed, with_offset
 from optimizer.coordination import Coordinator
 from optimizer.flows import mean_flows_vph
 from optimizer.offsets.link_tables import simulated_costs
-from tests.builders import field_plan
+from optimizer.skeleton import is_steady
+from tests.builders import NetworkBuilder, demand, field_plan
 from tests.optimizer.scenes import Scene, arterial, scene
 
 BAD_S = (0.0, 58.0, 20.0)
@@ -16,6 +18,30 @@ BAD_S = (0.0, 58.0, 20.0)
 
 def coordinator(table: dict | None = None) -> tuple[Coordinator, Scene]:
     network, flows = arterial(offsets_s=BAD_S)
+    settings = settings_from(table or {}, "test")
+    made = scene(network, flows, settings)
+    wanted = wanted_bands(network, mean_flows_vph(flows), settings)
+    return Coordinator(network, flows, made.evaluator.simulator, made.neighbourhood, 0, wanted), made
+
+
+def three_stages(table: dict | None = None) -> tuple[Coordinator, Scene]:
+    """Two signals on a street, each with two side streets that need a stage of their own."""
+    b = NetworkBuilder()
+    for n, ends in enumerate(("w p", "p q", "q e")):
+        b.link(f"a{n}", ends, length_m=300.0)
+    rows = ((20, "Grr"), (3, "yrr"), (14, "rGr"), (3, "ryr"), (17, "rrG"), (3, "rry"))
+    veh = {("", "a0"): 40.0, ("a0", "a1"): 40.0, ("a1", "a2"): 40.0, ("a2", ""): 60.0}
+    for n, name in enumerate("pq"):
+        b.turn(f"a{n} a{n + 1}", head=(name, 0))
+        for k, side in enumerate("st", 1):
+            b.link(f"{side}{name}", f"{side}{name} {name}")
+            b.turn(f"{side}{name} a{n + 1}", direction="r", head=(name, k))
+            veh |= {("", f"{side}{name}"): 10.0, (f"{side}{name}", f"a{n + 1}"): 10.0}
+        b.program(name, rows, offset_s=10.0 * n, conflicts=[(0, 1), (0, 2), (1, 2)])
+    veh[("a1", "a2")] = 60.0
+    veh[("a2", "")] = 80.0
+    network = b.build()
+    flows = DemandScenarios(scenarios=(demand(veh, intervals=3),), weights=(1.0,))
     settings = settings_from(table or {}, "test")
     made = scene(network, flows, settings)
     wanted = wanted_bands(network, mean_flows_vph(flows), settings)
@@ -107,3 +133,27 @@ def test_simulated_tables_see_what_the_filter_sees() -> None:
     for here, there in zip(from_filter.delay_s, measured.delay_s, strict=True):
         away = (int(np.argmin(here)) - int(np.argmin(there)) + 30) % 60 - 30
         assert abs(away) <= 8
+
+
+def test_other_orders_keep_stages_seconds_and_rules() -> None:
+    """Two signals with three stages each: an order that suits both is found, with the same stages and cycle."""
+    planner, made = three_stages()
+    start = made.neighbourhood.field
+    found = planner.propose_orders(start, 0)
+    step = planner.steps[-1].as_record()
+
+    assert step["model"] == "offset tables of each order of stages; cycle and splits fixed"
+    assert step["bound_veh_s"] <= step["value_veh_s"]
+    if found is not None:
+        for at, (was, now) in enumerate(zip(start, found, strict=True)):
+            skeletons = planner.neighbourhood.models[at].skeletons
+            assert now.cycle_s == was.cycle_s
+            assert planner.neighbourhood.keeps_rules(at, now)
+            stages = [sorted(state for state in skeletons[s.skeleton].states if is_steady(state)) for s in (was, now)]
+            assert stages[0] == stages[1]
+
+
+def test_frozen_stages_have_no_other_order() -> None:
+    """What the settings freeze is not proposed."""
+    planner, made = three_stages({"change": {"freeze": ["stages"]}})
+    assert planner.propose_orders(made.neighbourhood.field, 0) is None
