@@ -129,6 +129,9 @@ def _lasting(work: Work, x: FLOAT, far: NDArray[np.bool_], noise: FLOAT) -> FLOA
                 changed = np.arange(x.shape[1]) >= cut
                 if use[r, :cut].sum() < HISTORY_DAYS:
                     changed = ~changed  # too few days to be a history
+            elif segment.n_in[r] > HALF * use[r].sum():  # the odd days are those at both ends, each too few to tell
+                open_days[i] = False
+                continue
             change = float(segment.change[r] if changed[first] else -segment.change[r])
             changed = _trimmed(changed & use[r], x[i], float(np.mean(x[i, use[r] & ~changed])), change)
             if changed.sum() < limits.step_days:
