@@ -33,6 +33,7 @@ COLUMNS = (
     Column(key="truth", heading="against"),
     Column(key="n", heading="move-\nments"),
     Column(key="determined_pct", heading="deter-\nmined\n[%]", spec=".0f"),
+    Column(key="determined_geh3_pct", heading="of these\nGEH < 3\n[%]", spec=".0f"),
     Column(key="geh3_pct", heading="GEH < 3\n[%]", spec=".0f"),
     Column(key="geh5_pct", heading="GEH < 5\n[%]", spec=".0f"),
     Column(key="rmse_vph", heading="RMSE\n[veh/h]", spec=".0f"),
@@ -96,8 +97,8 @@ def signalled(case: DemandCase) -> list[Pair]:
     return list(dict.fromkeys(m.pair for m in case.network.movements.values() if m.controller_id is not None))
 
 
-def determined(estimator: Estimator, pairs: Sequence[Pair]) -> float:
-    """Share of movements that the counts and conservation alone determine, if nobody begins or ends midway. [-]"""
+def determined(estimator: Estimator, pairs: Sequence[Pair]) -> NDArray[np.bool_]:
+    """Which movements the counts and conservation alone determine, if nobody begins or ends midway."""
     layout, unknowns = estimator.layout, estimator.layout.unknowns
     free = np.ones(unknowns.n, dtype=bool)
     free[layout.entry] = np.isin(np.arange(len(unknowns.links)), layout.gates_in)
@@ -108,7 +109,7 @@ def determined(estimator: Estimator, pairs: Sequence[Pair]) -> float:
     rank = int((sizes > 1e-9 * sizes.max()).sum())
     open_ways = right[rank:]
     sums = estimator.sums_of(pairs).toarray()[:, free]
-    return float((np.abs(sums @ open_ways.T).max(axis=1, initial=0.0) < 1e-6).mean())
+    return np.asarray(np.abs(sums @ open_ways.T).max(axis=1, initial=0.0) < 1e-6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +158,7 @@ def _row(case: DemandCase, coverage: Coverage, pairs: Sequence[Pair]) -> tuple[d
     blind = judged(estimator.prior(begin_s, end_s), pairs, truth)
     hours = (end_s - begin_s) / 3600
     miss = geh(mine.flow / hours, mine.truth / hours)
-    good = float((miss < 3).mean())
+    good, fixed = float((miss < 3).mean()), determined(estimator, pairs)
     ratio = mine.width / alone.width
     needed, holds = "", None
     if case.own_loops and coverage.name == "every approach":
@@ -170,7 +171,8 @@ def _row(case: DemandCase, coverage: Coverage, pairs: Sequence[Pair]) -> tuple[d
         "loops": coverage.name,
         "truth": "served" if whole else "wanted",
         "n": len(pairs),
-        "determined_pct": 100 * determined(estimator, pairs),
+        "determined_pct": 100 * float(fixed.mean()),
+        "determined_geh3_pct": 100 * float((miss[fixed] < 3).mean()) if fixed.any() else None,
         "geh3_pct": 100 * good,
         "geh5_pct": 100 * float((miss < 5).mean()),
         "rmse_vph": float(np.sqrt(((mine.flow - mine.truth) ** 2).mean())) / hours,

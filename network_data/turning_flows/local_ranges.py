@@ -1,7 +1,7 @@
 """Variances on large networks: each junction for itself, with what is counted on the links around it.
 
-To leave out what counts further away say can only widen a range. Within a junction nothing is left out: its turns, the
-loops on its approaches and on the links that leave it, shares and lanes as in the whole problem.
+To leave out what counts further away say makes ranges wider, if anything. Of a junction nothing is left out: its turns,
+the loops on its approaches and on the links that leave it, shares and lanes as in the whole problem.
 """
 
 from __future__ import annotations
@@ -80,28 +80,27 @@ def _count_information(problem: Problem, totals: Totals) -> sparse.csr_matrix:
     variance = totals.program.rows.sd[first:] ** 2 / np.maximum(totals.program.weight[first:], 1e-9)
     rare = np.where(np.isfinite(usual := _rare_variance(totals, layout)), usual, 0.0)
     rare[:n_turn] = 0.0
-    terms = sensors.terms[used]
-    turns = terms[:, :n_turn].tocsr()
-    junction = _junctions(layout)
-    # a row that mixes turns of two junctions, as loops midway do, is left out
-    at = junction[turns.indices]
-    begin, end = turns.indptr[:-1], turns.indptr[1:]
-    filled = np.flatnonzero(end > begin)
-    lowest = np.minimum.reduceat(at, begin[filled]) if len(filled) else at
-    highest = np.maximum.reduceat(at, begin[filled]) if len(filled) else at
-    near = filled[lowest == highest]
-    own = turns[near]
-    noise = variance[near] + terms[near].multiply(terms[near]) @ rare
-    parts = [own.T @ sparse.diags(1.0 / noise) @ own]
-    # what a link's stop line counts came onto it
     link = sensors.link[used]
+    lanes = np.flatnonzero(link < 0)
+    turns = sensors.terms[used[lanes]][:, :n_turn].tocsr()
+    # a row that mixes turns of two junctions, as loops midway do, is left out
+    at = _junctions(layout)[turns.indices]
+    filled = np.flatnonzero(np.diff(turns.indptr) > 0)
+    begin = turns.indptr[:-1][filled]
+    near = filled[np.minimum.reduceat(at, begin) == np.maximum.reduceat(at, begin)] if len(filled) else filled
+    own = turns[near]
+    noise = variance[lanes[near]] + sensors.terms[used[lanes[near]]].multiply(sensors.terms[used[lanes[near]]]) @ rare
+    out = own.T @ sparse.diags(1.0 / noise) @ own
+    # what passes a complete cross-section came onto the link at one junction and leaves it at the other
     whole = np.flatnonzero(link >= 0)
-    comes = unknowns.comes[:, :n_turn][link[whole]]
-    ends = rare[layout.entry][link[whole]] + rare[layout.exit][link[whole]]
-    noise = variance[whole] + ends + problem.content_sd_veh[link[whole]] ** 2
-    gate = np.isin(link[whole], layout.gates_in)
-    parts.append(comes[~gate].T @ sparse.diags(1.0 / noise[~gate]) @ comes[~gate])
-    return (parts[0] + parts[1]).tocsr()
+    line = link[whole]
+    begins, ends = rare[layout.entry][line], rare[layout.exit][line]
+    noise = variance[whole] + begins + ends + problem.content_sd_veh[line] ** 2
+    for rows, other in ((unknowns.comes, layout.gates_in), (unknowns.goes, layout.gates_out)):
+        here = ~np.isin(line, other)
+        turns = rows[:, :n_turn][line[here]]
+        out = out + turns.T @ sparse.diags(1.0 / noise[here]) @ turns
+    return out.tocsr()
 
 
 def _block_inverse(information: sparse.csr_matrix, block: INT) -> sparse.csr_matrix:
