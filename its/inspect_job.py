@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,10 @@ from network_data.limits import MAX_MEMBERS
 from network_data.network import RoadNetwork
 from network_data.tables import read_table, texts
 
+VARIES = re.compile(r"'[^']*'|\d+")
+SALT_CODE = re.compile(r"[a-z-]+: ")
+FEW = 3
+"""So many findings of a kind are printed one by one."""
 MAX_SHOWN = 20
 """Most findings that are printed one by one; JSON has all."""
 DEMAND = "demand: --turns, or --detectors with --counts"
@@ -92,6 +97,7 @@ def _look(path: Path, network: RoadNetwork | None) -> Seen:
             seen.missing.append(NETWORK)
     except InputError as error:
         seen.faults += error.faults
+        seen.missing.append("what its faults keep from being read: mend them")
     return seen
 
 
@@ -244,9 +250,11 @@ def _missing_of_all(seen: list[Seen]) -> list[str]:
     loops = kinds.DETECTORS in found or any(one.contents.get("loops") for one in seen) or any(
         "detectors" in note for one in seen for note in one.notes
     )  # fmt: skip
-    demand = kinds.TURNS in found or kinds.SUMO_ROUTES in found or (kinds.COUNTS in found and loops)
+    demand = kinds.TURNS in found or (kinds.COUNTS in found and loops)
     out = [] if networks else ["a road network"]
     out += [] if demand else [DEMAND]
+    if not demand and kinds.SUMO_ROUTES in found:
+        out.append("routes are no counts: its simulate takes them, its makecounts makes counts of them")
     return out + [line for one in seen for line in one.missing if line not in (DEMAND, NETWORK) and "--" not in line]
 
 
@@ -275,13 +283,27 @@ def _text(seen: list[Seen], missing: list[str]) -> str:
                 blocks.append(format_table(("what", "how many"), [(k, str(v)) for k, v in one.contents.items()]))
         prefix = f"{one.path.name}: " if len(seen) > 1 else ""
         for name, lines in (("fault", one.faults), ("finding", one.findings), ("note", one.notes)):
-            shown = [f"{prefix}{name}: {line}" for line in lines[:MAX_SHOWN]]
-            if len(lines) > MAX_SHOWN:
-                shown.append(f"{prefix}and {len(lines) - MAX_SHOWN} more {name}s (--json lists all)")
+            alike = _alike(lines)
+            shown = [f"{prefix}{name}: {line}" for line in alike[:MAX_SHOWN]]
+            if len(alike) > MAX_SHOWN:
+                shown.append(f"{prefix}and {len(alike) - MAX_SHOWN} more {name}s (--json lists all)")
             if shown:
                 blocks.append("\n".join(shown))
     wanted = "\n".join(f"missing for an optimization: {line}" for line in dict.fromkeys(missing))
     return "\n\n".join([*blocks, wanted or "nothing is missing for an optimization"])
+
+
+def _alike(lines: list[str]) -> list[str]:
+    """Lines that differ only in numbers and names, more than a few of them, as the first of them and how many more."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        code = line.split(": ", 1)[0] if SALT_CODE.match(line) else VARIES.sub("", line)
+        groups.setdefault(code, []).append(line)
+    out = []
+    for same in groups.values():
+        more = [f"{same[0]} (and {len(same) - 1} more like it)"]
+        out += same if len(same) <= FEW else more
+    return out
 
 
 def _short(contents: Mapping[str, Any]) -> str:
