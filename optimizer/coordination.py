@@ -5,6 +5,7 @@ What comes out is a proposal: the queue simulation decides whether it is kept.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,13 +34,13 @@ from sim.simulate import Simulator
 
 MOST_SIGNALS = 3_000
 """In larger networks making the tables of all links takes too long."""
-NODES = 200
-"""Of branch and bound, per proposal."""
+NODES_TIMES_SIGNALS = 4_000
+"""Nodes of branch and bound per proposal, times signals."""
 ORDER_EFFORT = 0.1
 """CP-SAT's limit for orders of stages, in its own deterministic time."""
 MOST_SCENARIOS = 3
 """Tables are means over so many scenarios at most, the first ones."""
-MOST_PASSAGES = 150_000
+MOST_PASSAGES = 80_000
 """Simulated tables are made where a run has no more passages of links than this."""
 
 
@@ -80,6 +81,7 @@ class Coordinator:
     neighbourhood: Neighbourhood
     seed: int
     wanted: WantedBands
+    longest_s: float = 0.0
     steps: list[OffsetStep] = field(default_factory=list)
     _profiles: list[Profile] = field(default_factory=list)
 
@@ -98,6 +100,12 @@ class Coordinator:
         """Whether the network is small enough for simulated tables."""
         return max((float(s.veh.sum()) for s in self.demand.scenarios), default=0.0) <= MOST_PASSAGES
 
+    def _nodes(self, problem: OffsetProblem) -> int:
+        return NODES_TIMES_SIGNALS // max(1, problem.n_free)
+
+    def _timed(self, began_s: float) -> None:
+        self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+
     def propose(
         self, candidate: Candidate, iteration: int, *, simulated: bool = False, waves: bool = False
     ) -> Candidate | None:
@@ -113,7 +121,7 @@ class Coordinator:
         models = self.neighbourhood.models
         plan = timing_plan(models, candidate)
         index = {model.controller.id: i for i, model in enumerate(models)}
-        moved = False
+        moved, began_s = False, time.monotonic()
         for cycle_s in common_cycles(plan):
             costs = self.tables(plan, cycle_s)
             bands = self.wanted.bands(plan, cycle_s)
@@ -128,7 +136,7 @@ class Coordinator:
             if waves and bands:
                 found = offsets_in_waves(problem, bands, allowed, seed=self.seed)
             else:
-                found = solve_offsets(problem, seed=self.seed, start_s=now, nodes=NODES)
+                found = solve_offsets(problem, seed=self.seed, start_s=now, nodes=self._nodes(problem))
             if self.wanted.least_s > 0 and not keeps_bands(bands, found.offsets_s, cycle_s):
                 found = offsets_with_bands(problem, bands, allowed, seed=self.seed)
             name = "queue simulation" if simulated else "cyclic flow profiles"
@@ -138,6 +146,7 @@ class Coordinator:
                 if not models[at].fixed:
                     candidate = changed(candidate, at, with_offset(candidate[at], offset_s))
             moved = True
+        self._timed(began_s)
         return candidate if moved else None
 
     def propose_orders(self, candidate: Candidate, iteration: int) -> Candidate | None:
@@ -150,7 +159,7 @@ class Coordinator:
         if {"stages", "splits"} & set(hood.settings.change.freeze) or self.wanted.asked:
             return None
         plan = timing_plan(models, candidate)
-        changed_any = False
+        changed_any, began_s = False, time.monotonic()
         for cycle_s in common_cycles(plan):
             held = self.allowed(candidate, cycle_s)
             here = [i for i, s in enumerate(candidate) if s.cycle_s == cycle_s]
@@ -165,6 +174,7 @@ class Coordinator:
             ordered = self._orders(candidate, other, cycle_s, iteration)
             if ordered is not None:
                 candidate, changed_any = ordered, True
+        self._timed(began_s)
         return candidate if changed_any else None
 
     def _orders(
@@ -251,7 +261,9 @@ class Coordinator:
                 continue
             problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
             now = {m.controller.id: s.offset_s for m, s in zip(models, candidate, strict=True)}
-            found = solve_offsets(problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, nodes=NODES)
+            found = solve_offsets(
+                problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, nodes=self._nodes(problem)
+            )
             reached = problem.veh_s(problem.value([now[s] for s in problem.signals]))
             changeable = max(found.mean_veh_s - found.bound_veh_s, 1e-9)
             out.append(

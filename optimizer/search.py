@@ -6,6 +6,7 @@ the inputs only, never on the clock: a run that is stopped after n iterations is
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -205,29 +206,45 @@ class Search:
         self.trace.append((self.iterations, name, self.objective))
         return True
 
-    def coordinate(self, rung: str, nth: int) -> bool:
-        """Offer all offsets set at once by link cost tables, where it is time to; whether it was."""
+    def next_s(self, rung: str, nth: int) -> float:
+        """How long the next iteration takes where offsets are set at once; 0 for others, which are short. [s]"""
+        planner = self.coordinator
+        if planner is None:
+            return 0.0
+        return {"": 0, "ranked": self._n_ranked, "best": 4}[self._due(rung, nth)] * planner.longest_s
+
+    @property
+    def _n_ranked(self) -> int:
+        return max(1, min(COORDINATED, COORDINATED_SIGNALS // max(1, len(self.best))))
+
+    def _due(self, rung: str, nth: int) -> str:
+        """Which plans are to get new offsets in an iteration: the best ones of the batch before, the best, or none."""
         planner = self.coordinator
         if planner is None or not planner.able:
-            return False
-        n = len(self.best)
+            return ""
         if rung in ("cycle", "stages") and nth == 1 and self.ranked:
+            return "ranked"
+        again = rung == "stages" and nth > 1 and (nth == 2 or nth % round_length(len(self.best)) == 0)
+        return "best" if again or (rung == "offsets" and nth == 0) else ""
+
+    def coordinate(self, rung: str, nth: int) -> bool:
+        """Offer all offsets set at once by link cost tables, where it is time to; whether it was."""
+        planner, due = self.coordinator, self._due(rung, nth)
+        if planner is None or not due:
+            return False
+        if due == "ranked":
             # what came before is ranked by other cycles' offsets: the best deserve their own
-            count = max(1, min(COORDINATED, COORDINATED_SIGNALS // n))
-            self.offer(proposals(planner, self.ranked[:count], self.iterations), "coordinated")
-            return True
-        again = rung == "stages" and nth > 1 and (nth == 2 or nth % round_length(n) == 0)
-        if (rung == "offsets" and nth == 0) or again:
+            self.offer(proposals(planner, self.ranked[: self._n_ranked], self.iterations), "coordinated")
+        else:
             found = [planner.propose(self.best, self.iterations)]
-            if again:
+            if rung == "stages":
                 found.append(planner.propose_orders(self.best, self.iterations))
             if planner.wanted.worth_s > 0:
                 found.append(planner.propose(self.best, self.iterations, waves=True))
             if planner.simulates:
                 found.append(planner.propose(self.best, self.iterations, simulated=True))
             self.offer([candidate for candidate in found if candidate is not None], "offsets by tables")
-            return True
-        return False
+        return True
 
 
 def round_length(n_controllers: int) -> int:
@@ -279,7 +296,8 @@ def climb(
         for _ in range(quota.get(rung, 1 << 60)):
             if iterations is not None and search.iterations >= iterations:
                 break
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and deadline - time.monotonic() <= search.next_s(rung, search.iterations - before):
+                deadline = -math.inf  # the time is up, also where only the next iteration is too long for it
                 break
             if stop is not None and stop():
                 break
@@ -353,7 +371,7 @@ def _common_stages(search: Search) -> list[Candidate]:
                 continue
             found = [
                 (splits[1], -i, splits[0])
-                for i in range(len(hood.models[at].skeletons))
+                for i in hood.models[at].usable
                 if (splits := hood.models[at].splits(i, wanted)) is not None
             ]
             if found:
