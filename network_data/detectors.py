@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from network_data.errors import DemandError
 from network_data.formats.files import iter_xml, read_bytes
+from network_data.limits import from_cell, name_fault
 from network_data.network import RoadNetwork
 
 if TYPE_CHECKING:
@@ -104,7 +105,10 @@ def _csv_rows(path: Path | str, content: bytes) -> Iterator[tuple[str, dict[str,
             )
         reader.fieldnames = names
         for fields in reader:
-            yield f"row {reader.line_num}", {k: v.strip() for k, v in fields.items() if k and isinstance(v, str)}
+            yield (
+                f"row {reader.line_num}",
+                {k: from_cell(v.strip()) for k, v in fields.items() if k and isinstance(v, str)},
+            )
     except csv.Error as error:
         raise DemandError(str(path), f"row {reader.line_num}: {error}; export it as plain CSV") from None
 
@@ -152,8 +156,8 @@ def _place(fields: dict[str, str], network: RoadNetwork) -> Detector:
         What is wrong with it, and how to mend it.
     """
     name, link_id = fields.get("detector", ""), fields.get("link", "")
-    if not name or not name.isprintable():
-        raise ValueError(f"the name {name!r} is empty or has control characters; name the detector")
+    if wrong := name_fault(name):
+        raise ValueError(f"the detector's name {wrong}")
     if link_id not in network.links:
         raise ValueError(
             f"detector {name!r}: no link {link_id!r} in the network; correct the link or remove the detector"
