@@ -17,6 +17,8 @@ from network_data.network import RoadNetwork
 from network_data.offsets import Greens, reference_greens, reference_row, reference_s
 from network_data.plans import ControllerPlan, TimingPlan
 from network_data.rules import check_plan
+from network_data.rules_judged import Judged
+from network_data.rules_sequence import check_rings_kept, check_stage_change
 from network_data.settings import Settings
 from optimizer.flows import HeadFlows
 from optimizer.rulebook import RuleBook, rule_book
@@ -50,6 +52,7 @@ class ControllerModel:
     skeletons: list[Skeleton]
     fixed: bool
     least_share: NDArray[np.float64]  # (H,) green over cycle that is not taken away [-]
+    order_faults: tuple[str, ...] = ()  # what the settings forbid in the field's own sequence of stages
     _splits: dict[tuple[int, int], tuple[NDArray[np.int64], float] | None] = dataclasses.field(default_factory=dict)
     _rows: dict[int, int] = dataclasses.field(default_factory=dict)
     _weights: dict[int, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
@@ -59,6 +62,11 @@ class ControllerModel:
     def matrix(self) -> ClearanceMatrix:
         """Clearances, yellows and least greens."""
         return self.book.matrix
+
+    @property
+    def usable(self) -> list[int]:
+        """The skeletons that may run: all, but the field's own only where the settings forbid nothing in it."""
+        return list(range(1 if self.order_faults else 0, len(self.skeletons)))
 
     @cached_property
     def _reference(self) -> Greens:
@@ -127,8 +135,9 @@ def build_model(
         own = book.skeleton("field's stages", *with_changes(stages_of(field_plan), book.matrix))
     fixed = controller.id in settings.change.fixed_signals
     share = kept_share(network, controller, field_plan, flows, unmeasured_links)
-    model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share)
-    if with_stages and not fixed and "stages" not in settings.change.freeze:
+    faults = _order_faults(network, controller, field_plan, own, settings)
+    model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share, faults)
+    if (with_stages or faults) and not fixed and "stages" not in settings.change.freeze:
         model.skeletons.extend(_worth_trying(network, model, settings, may_lose))
     return model
 
@@ -183,6 +192,14 @@ def _worth_trying(
         if not errors_of(network, model, skeleton.plan(durations, 0), settings):
             good.append(skeleton)
     return good
+
+
+def _order_faults(
+    network: RoadNetwork, controller: Controller, field: ControllerPlan, own: Skeleton, settings: Settings
+) -> tuple[str, ...]:
+    """What the rules on rings and on changes of stages refuse in the field's sequence, whatever its durations."""
+    judged = Judged(network, controller, own.plan(own.start_s, 0), field, settings)
+    return tuple(f.text for f in (*check_stage_change(judged), *check_rings_kept(judged)))
 
 
 def errors_of(network: RoadNetwork, model: ControllerModel, plan: ControllerPlan, settings: Settings) -> list[str]:

@@ -141,10 +141,14 @@ class Neighbourhood:
 
     def holds_between(self, candidate: Candidate) -> bool:
         """Whether common cycles and bounds on offsets are kept: what moves of several signals could break."""
-        bounded = (at for at, model in enumerate(self.models) if model.book.limits.offset_change_s is not None)
         return self.groups_hold(candidate) and all(
-            self.held(at, candidate[at]).offset_s == candidate[at].offset_s for at in bounded
+            self.held(at, candidate[at]).offset_s == candidate[at].offset_s for at in self._bounded
         )
+
+    @cached_property
+    def _bounded(self) -> list[int]:
+        """The controllers whose offset is bounded."""
+        return [at for at, model in enumerate(self.models) if model.book.limits.offset_change_s is not None]
 
     def _group_in_cycle(
         self, candidate: Candidate, at: int, group: list[int], rng: np.random.Generator
@@ -230,9 +234,10 @@ class Neighbourhood:
         """Let one controller run other stages, or the same in another order, with closed-form splits."""
         at = self._pick(rng)
         model, setting = self.models[at], candidate[at]
-        if len(model.skeletons) < 2:
+        usable = model.usable
+        if len(usable) < 2:
             return None
-        chosen = int(rng.integers(len(model.skeletons)))
+        chosen = usable[int(rng.integers(len(usable)))]
         cycle = setting.cycle_s
         if rng.random() < 0.3 and "cycle" not in self.settings.change.freeze and len(self.group_of(at)) == 1:
             cycle = int(rng.integers(min(int(self.settings.limits.cycle_min_s), cycle), cycle + 1))

@@ -11,6 +11,7 @@ from network_data.network import RoadNetwork
 from optimizer.candidate import Candidate, Setting
 from optimizer.infeasible import Conflict, ConflictError, SignalProgram, conflict_of, mended
 from optimizer.infeasible.rules import Fixed, Requirement, requirements
+from optimizer.infeasible.words import BrokenRule
 from optimizer.models import merged
 from optimizer.moves import Neighbourhood, loads
 
@@ -90,41 +91,71 @@ def _alone(network: RoadNetwork, hood: Neighbourhood, at: int) -> Setting | Conf
     setting, model = hood.field[at], hood.models[at]
     own = model.skeletons[0]
     # nearly every signal: the field's own durations keep what is asked, v/c and changes included
-    if setting.skeleton == 0 and own.allows(setting.durations_s) and model.book.limits.cycle.allows(setting.cycle_s):
+    if (
+        not model.order_faults
+        and setting.skeleton == 0
+        and own.allows(setting.durations_s)
+        and model.book.limits.cycle.allows(setting.cycle_s)
+    ):
         return setting
     program = program_of(hood, at)
     rules = rules_of(hood, at, program)
-    if _keeps(rules, program.field_s):
+    if _keeps(rules, program.field_s) and not model.order_faults:
         return setting
     for cautious in () if model.fixed else (True, False):
-        closed = _closed_form(hood, at, rules_of(hood, at, program, cautious=cautious))
-        if closed is not None:
-            return closed
-        for skeleton in range(len(model.skeletons)):
+        for skeleton in model.usable[:1]:
+            closed = _closed_form(hood, at, skeleton, cautious=cautious)
+            if closed is not None:
+                return closed
+        for skeleton in model.usable:
             other = program_of(hood, at, skeleton)
             found = mended([other], [rules_of(hood, at, other, cautious=cautious)])
             if found is not None:
                 return Setting(skeleton, found[0], setting.offset_s % int(found[0].sum()))
+    if model.order_faults:
+        return _of_order(hood, at)
     conflict = conflict_of(network, [program], [rules])
     # a fixed program keeps its fractions of seconds: what only rounding breaks is no conflict
     return setting if conflict is None else conflict
 
 
-def _closed_form(hood: Neighbourhood, at: int, rules: Sequence[Requirement | Fixed]) -> Setting | None:
+def _closed_form(hood: Neighbourhood, at: int, skeleton: int, *, cautious: bool) -> Setting | None:
     """The allowed cycle nearest to the field's whose closed-form splits keep every rule."""
     setting, model = hood.field[at], hood.models[at]
+    rules = rules_of(hood, at, program_of(hood, at, skeleton), cautious=cautious)
     bounds = model.book.limits.cycle
-    cycles = range(int(np.ceil(bounds.low_s)), int(bounds.high_s) + 1)
+    cycles = {*range(int(np.ceil(bounds.low_s)), int(bounds.high_s) + 1), setting.cycle_s}
     for cycle in sorted(cycles, key=lambda c: (abs(c - setting.cycle_s), c)):
-        found = model.splits(0, cycle) if hood.cycle_allowed(at, cycle) else None
+        found = model.splits(skeleton, cycle) if hood.cycle_allowed(at, cycle) else None
         if found is not None and _keeps(rules, found[0]):
-            return Setting(0, found[0].copy(), setting.offset_s % cycle)
+            return Setting(skeleton, found[0].copy(), setting.offset_s % cycle)
     return None
+
+
+def _of_order(hood: Neighbourhood, at: int) -> Conflict:
+    """The field's sequence of stages is forbidden, and no other one that was laid out keeps the rules."""
+    model = hood.models[at]
+    name = model.controller.id
+    rules = [BrokenRule("stage-change" if "stage" in text else "ring", name, (), text) for text in model.order_faults]
+    if model.fixed:
+        rules.append(BrokenRule("fixed", name, (), "keeps the field's program"))
+        said = "which is fixed"
+    elif "stages" in hood.settings.change.freeze:
+        rules.append(BrokenRule("stages", name, (), "keeps the field's stages in their order (freeze)"))
+        said = "whose stages are frozen"
+    else:
+        said = "and no other sequence of its stages keeps the rules"
+    sentence = f"the field's program of node {name} is forbidden, {said}: {model.order_faults[0]}"
+    return Conflict(controllers=(name,), sentence=sentence, rules=tuple(rules), proven=model.fixed)
 
 
 def _together(network: RoadNetwork, hood: Neighbourhood, group: Sequence[int]) -> list[Setting] | Conflict:
     """The starts of signals with a common cycle, or what conflicts among them."""
-    programs = [program_of(hood, at) for at in group]
+    forbidden = [at for at in group if hood.models[at].order_faults and not hood.models[at].usable]
+    if forbidden:
+        return _of_order(hood, forbidden[0])
+    skeletons = [0 if hood.models[at].fixed else hood.models[at].usable[0] for at in group]
+    programs = [program_of(hood, at, skeleton) for at, skeleton in zip(group, skeletons, strict=True)]
     rules = [
         [_numbered(rule, n) for rule in rules_of(hood, at, program)]
         for n, (at, program) in enumerate(zip(group, programs, strict=True))
@@ -139,8 +170,8 @@ def _together(network: RoadNetwork, hood: Neighbourhood, group: Sequence[int]) -
     return [
         hood.field[at]
         if hood.models[at].fixed
-        else Setting(0, durations, hood.field[at].offset_s % int(durations.sum()))
-        for at, durations in zip(group, found, strict=True)
+        else Setting(skeleton, durations, hood.field[at].offset_s % int(durations.sum()))
+        for at, skeleton, durations in zip(group, skeletons, found, strict=True)
     ]
 
 

@@ -2,12 +2,15 @@
 
 import pytest
 
+from network_data.demand import DemandScenarios
 from network_data.rules import check_plan
 from network_data.settings import settings_from
+from optimizer.infeasible import ConflictError
 from optimizer.moves import loads
 from optimizer.optimize import optimize
 from optimizer.search import climb
-from tests.builders import field_plan
+from tests.builders import demand, field_plan
+from tests.network_data.crossroads import crossroads
 from tests.optimizer.scenes import arterial, scene
 
 SHIFTED = (0.0, 58.0, 20.0)
@@ -65,3 +68,46 @@ def test_free_v_over_c_lets_the_side_street_fill() -> None:
         search = climb(at.evaluator, at.neighbourhood, settings, seed=0, iterations=60)
         worst[rule] = max(float(loads(m, s)[1]) for m, s in zip(at.neighbourhood.models, search.best, strict=True))
     assert worst["keep"] <= 1.0
+
+
+# stages of the crossroads' field: 1 through and permitted lefts, 2 protected lefts, 3 the side street
+ORDERS = {
+    "the field's own is allowed": {"forbidden_changes": [["3", "2"]]},
+    "the field's own is forbidden": {"forbidden_changes": [["1", "2"]]},
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_forbidden_changes_of_stages_leave_other_orders(name: str) -> None:
+    """Where the field's own order is forbidden the search starts from another one, and never comes back to it."""
+    network = crossroads()
+    field, flows = field_plan(network), crossroads_flows()
+    settings = settings_from({"signals": {"c": ORDERS[name]}, "rules": {"left_turns": "free"}}, "test")
+    result = optimize(network, flows, field, settings, begin_s=0.0, end_s=900.0, iterations=40)
+    for step in result.ladder:
+        found = check_plan(network, step.plan, field, settings)
+        assert [f.text for f in found if f.severity == "error"] == []
+
+
+@pytest.mark.parametrize("change", [{"fixed_signals": ("c",)}, {"freeze": ("stages",)}, {}])
+def test_an_order_that_cannot_be_mended_is_told(change: dict) -> None:
+    """Both changes to the side street are forbidden, or the order may not change: the error names rule and stages."""
+    network = crossroads()
+    forbidden = [["1", "2"]] if change else [["1", "2"], ["1", "3"]]
+    table = {"signals": {"c": {"forbidden_changes": forbidden}}, "change": change}
+    with pytest.raises(ConflictError, match="node c is forbidden.*stage 1 of the field is followed by stage 2"):
+        optimize(
+            network, crossroads_flows(), field_plan(network), settings_from(table, "test"),
+            begin_s=0.0, end_s=900.0, iterations=2,
+        )  # fmt: skip
+
+
+def crossroads_flows() -> DemandScenarios:
+    """Some traffic on every way of the crossroads."""
+    ways = {("wi", "eo"): 30, ("wi", "no"): 8, ("ei", "wo"): 28, ("ei", "so"): 6, ("ni", "so"): 12, ("si", "no"): 12}
+    pairs: dict[tuple[str, str], float] = dict(ways)
+    for link in ("wi", "ei", "ni", "si"):
+        pairs["", link] = sum(veh for way, veh in ways.items() if way[0] == link)
+    for link in ("eo", "wo", "so", "no"):
+        pairs[link, ""] = sum(veh for way, veh in ways.items() if way[1] == link)
+    return DemandScenarios(scenarios=(demand(pairs, intervals=3),), weights=(1.0,))
