@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 GREEN, YELLOW = "Gg", "yY"
 LETTERS = frozenset("GgyYrRusoO")
@@ -120,7 +121,7 @@ def table_faults(sending: TableSending) -> list[str]:
     """Every reason for which the table may not leave."""
     form = list(rows_well_formed(sending))
     if not form and sending.in_force is not None:
-        old, new = len(sending.in_force.rows[0][1]), len(sending.table.rows[0][1])
+        old, new = len(_indices(sending.in_force)), len(_indices(sending.table))
         form += [f"{new} letters per row, in force are {old}"] if old != new else []
     return form or [text for rule in TABLE_RULES for text in rule(sending)]
 
@@ -136,7 +137,7 @@ def _runs(table: Table, index: int) -> list[tuple[float, float, str]]:
         else:
             runs.append((now_s, duration_s, kind))
         now_s += duration_s
-    if len(runs) > 1 and runs[0][2] == runs[-1][2]:
+    if len(runs) > 2 and runs[0][2] == runs[-1][2]:
         last = runs.pop()
         runs[0] = (last[0], last[1] + runs[0][1], last[2])
     return runs
@@ -168,7 +169,7 @@ def _pairs(table: Table) -> set[tuple[int, int]]:
     out = set()
     for _, state in table.rows:
         green = [k for k, letter in enumerate(state) if letter in GREEN]
-        out |= {(a, b) for n, a in enumerate(green) for b in green[n + 1 :]}
+        out |= set(combinations(green, 2))
     return out
 
 
