@@ -137,7 +137,7 @@ def _runs(table: Table, index: int) -> list[tuple[float, float, str]]:
         else:
             runs.append((now_s, duration_s, kind))
         now_s += duration_s
-    if len(runs) > 2 and runs[0][2] == runs[-1][2]:
+    if len(runs) != 1 and runs[0][2] == runs[-1][2]:
         last = runs.pop()
         runs[0] = (last[0], last[1] + runs[0][1], last[2])
     return runs
