@@ -123,7 +123,11 @@ def _of_content(seen: Seen, content: Content) -> None:
         seen.contents["count intervals"] = len(content.counts)
     if content.turns is not None:
         seen.contents["turning counts"] = len(content.turns)
-        seen.missing += [NETWORK] if content.network is None else []
+        if content.network is None:
+            seen.missing.append(NETWORK)
+        else:
+            seen.missing.remove(DEMAND)
+            seen.missing.append(f"{DEMAND} (its convert … --to turns makes turns of the volumes in it)")
     if content.kind is kinds.HIRES:
         _of_events(seen)
     if content.place_counts is not None:

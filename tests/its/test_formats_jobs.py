@@ -160,3 +160,18 @@ def test_korean_files(tmp_path: Path) -> None:
     code, text = its("convert", tmp_path / "net", tmp_path / "gmns", "--to", "gmns")
     assert code == 0, text
     assert len(read_gmns(tmp_path / "gmns").network.links) == 6
+
+
+def test_a_salt_folder_is_simulated_through_its_day(tmp_path: Path) -> None:
+    """The folder is network and schedule; turns name links with pockets by their own names; plans switch at 07:00."""
+    start = folder(tmp_path)
+    (tmp_path / "t.csv").write_text(
+        "from_link,to_link,begin_s,end_s,veh\nwc,ce,24600,25800,150\nwc,cn,24600,25800,30\nec,cw,24600,25800,60\n"
+    )
+    period = ("--begin", "06:55", "--end", "07:05", "--realizations", "1")
+    code, text = its("simulate", start, "--turns", tmp_path / "t.csv", "--schedule", start, *period, "--json")
+    assert code == 0, text
+    said = json.loads(text[text.index("{") :])
+    assert said["network"]["veh"] > 100
+    assert [(t["from_program"], t["to_program"]) for t in said["simulated"]["transitions"]] == [("1", "2")]
+    assert {row["from_link"] for row in said["movements"]} >= {"wc.bay", "ec.bay"}
