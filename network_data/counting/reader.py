@@ -22,7 +22,10 @@ from network_data.limits import name_fault
 from network_data.tables import Table, capped, iter_tables, name_rows, need_columns, numbers, texts
 
 FLOAT32 = NDArray[np.float32]
-EXAMPLE = "detector,begin_s,end_s,veh[,occupancy_pct,speed_mps] or detector,begin,end,veh,… in ISO 8601"
+EXAMPLE = (
+    "detector,begin_s,end_s,veh[,occupancy_pct,speed_mps] or detector,begin,end,veh,… in ISO 8601, "
+    "or the layout told by [counts] of the settings"
+)
 TO_MPS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 LARGEST = 1e30
 MAX_FAULTS = 10_000
