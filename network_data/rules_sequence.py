@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from network_data.offsets import greens_of
-from network_data.plans import GREEN
-from network_data.rings import stage_states
+from network_data.plans import GREEN, YELLOW
+from network_data.rings import MIN_STAGE_S, stage_states
 from network_data.rules_judged import Finding, Judged
 from network_data.signal_limits import heads_named
 
@@ -18,16 +18,33 @@ def check_stage_change(judged: Judged) -> Iterator[Finding]:
     forbidden = set(judged.limits.own.forbidden_changes)
     if not forbidden:
         return
-    known = {
-        greens_of(judged.controller, state): str(n)
-        for n, state in enumerate(stage_states(judged.field, judged.controller), start=1)
-    }
-    shown = [known.get(greens_of(judged.controller, s)) for s in stage_states(judged.plan, judged.controller)]
+    shown = _stages_shown(judged)
     for n, now in enumerate(shown):
         before = shown[n - 1]
-        if before is not None and now is not None and before != now and (before, now) in forbidden:
+        if before and now and before != now and (before, now) in forbidden:
             text = f"stage {before} of the field is followed by stage {now}, which the settings forbid"
             yield judged.finding("stage-change", f"{before} → {now}", text, value=f"{before} {now}")
+
+
+def _stages_shown(judged: Judged) -> list[str]:
+    """The field's stages by number in the order in which the plan shows them; empty for stages of its own.
+
+    A stage of the field counts however short it is: known by the letters of vehicles, or by their greens alone where
+    only one stage has these. Other states count from the length of a stage on.
+    """
+    controller, field = judged.controller, stage_states(judged.field, judged.controller)
+    vehicles = [h.index for h in controller.heads if h.kind in ("vehicle", "bus") and h.index < judged.table.n_heads]
+    letters = {tuple(state[k] for k in vehicles): str(n) for n, state in enumerate(field, start=1)}
+    greens = [greens_of(controller, state) for state in field]
+    out: list[str] = []
+    for state, duration_s in zip(judged.table.states, judged.table.durations_s, strict=True):
+        own, green = tuple(state[k] for k in vehicles), greens_of(controller, state)
+        if any(letter in YELLOW for letter in own) or not any(green):
+            continue
+        number = letters.get(own, str(greens.index(green) + 1) if greens.count(green) == 1 else "")
+        if (number or duration_s >= MIN_STAGE_S) and (not out or out[-1] != number):
+            out.append(number)
+    return out
 
 
 @dataclass(frozen=True, slots=True)

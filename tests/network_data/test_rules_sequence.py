@@ -63,3 +63,15 @@ def test_a_field_plan_with_rings_keeps_them() -> None:
     assert refused(FIELD, {}, field=timing(FIELD, barrier_groups=groups)) != []
     assert refused(FIELD, {}, field=timing(FIELD, barrier_groups=(BarrierGroup(rings=(groups[0].rings[0],)),))) == []
     assert Settings().signals == {}
+
+
+def test_stages_are_told_apart_by_their_letters_however_short_they_are() -> None:
+    """Two stages with the same greens, one permitted, one protected: the order is read right, also at one second."""
+    split = ((20, "GgGgrrG"), (10, "GGGGrrr"), (3, "yyyyrrr"), (2, "rrrrrrr"), *SIDE)
+    field = timing(split)  # 1 permitted lefts, 2 the same with G, 3 the side street
+    table = {"signals": {"c": {"forbidden_changes": [["1", "3"]]}}}
+    assert refused(split, table, field=field) == []
+    short = ((29, "GgGgrrG"), (1, "GGGGrrr"), *split[2:])
+    assert refused(short, table, field=field) == []
+    without = ((30, "GgGgrrG"), *split[2:])
+    assert [rule for rule, _ in refused(without, table, field=field)] == ["stage-change"]
