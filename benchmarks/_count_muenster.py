@@ -26,7 +26,7 @@ def totals_rows() -> list[dict[str, Cell]]:
     named = _named()
     signals = np.array([name in named for name in block.detectors])
     rows = []
-    blank = np.isnan(block.veh).all(axis=2) & (block.row > 0).any(axis=2)
+    blank = np.asarray(np.isnan(block.veh).all(axis=2) & (block.row > 0).any(axis=2))
     stuck = _stuck(block) & signals[:, None]
     low = _low_months(block) & signals
     pulse = block.detectors.index("MQ_01230_FV1_G")
@@ -141,8 +141,8 @@ def _by_chance(block: CountBlock, stuck: np.ndarray) -> float:
 
 def _low_months(block: CountBlock) -> np.ndarray:
     """Detectors with a month whose median weekday lies below a fifth of the median month; blank hours count 0."""
-    days = np.array([n for n, day in enumerate(block.days) if day is not None and day.weekday() < 5])
-    months = np.array([block.days[n].month for n in days])  # type: ignore[union-attr]  # they have dates
+    working = [(n, day.month) for n, day in enumerate(block.days) if day is not None and day.weekday() < 5]
+    days, months = np.array(working).T
     here = (block.row[:, days] > 0).any(axis=2)
     total = np.where(here, np.nansum(block.veh[:, days], axis=2), np.nan)
     by_month = np.full((len(block.detectors), 12), np.nan)

@@ -34,12 +34,11 @@ def repair_rows(quick: bool) -> list[dict[str, Cell]]:
     rows = []
     for name, stretch_of in stretches.items():
         for kind in ("single counts", "three hours", "whole days"):
-            errors, baseline, inside = [], [], []
-            for seed in range(FIRST_SEED, FIRST_SEED + (QUICK_SEEDS if quick else SEEDS)):
-                found = _errors(stretch_of(seed), kind, np.random.default_rng([seed, 11]))
-                for out, values in zip((errors, baseline, inside), found, strict=True):
-                    out.append(values)
-            rows.append(_row(name, kind, *(np.concatenate(x) for x in (errors, baseline, inside))))
+            found = [
+                _errors(stretch_of(seed), kind, np.random.default_rng([seed, 11]))
+                for seed in range(FIRST_SEED, FIRST_SEED + (QUICK_SEEDS if quick else SEEDS))
+            ]
+            rows.append(_row(name, kind, *(np.concatenate(x) for x in zip(*found, strict=True))))
     return rows
 
 
@@ -98,7 +97,7 @@ def _weekday_medians(veh: NDArray[np.float32], stretch: Stretch) -> NDArray[np.f
     for weekday in range(7):
         same = np.flatnonzero(weekdays == weekday)
         if len(same):
-            some = np.isfinite(veh[:, same]).any(axis=1)
+            some = np.asarray(np.isfinite(veh[:, same]).any(axis=1))
             middle = np.full((veh.shape[0], veh.shape[2]), np.nan, dtype=np.float32)
             middle[some] = np.nanmedian(np.where(some[:, None], veh[:, same], 0.0), axis=1)[some]
             out[:, same] = middle[:, None]

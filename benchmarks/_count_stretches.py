@@ -195,7 +195,7 @@ def synthetic_stretch(
     block = CountBlock(
         detectors=names,
         days=days,
-        begin_s=np.arange(n_time) * interval_s,
+        begin_s=np.arange(n_time, dtype=np.float64) * interval_s,
         interval_s=interval_s,
         veh=veh.astype(np.float32),
         occupancy_pct=None,
