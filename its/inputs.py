@@ -120,7 +120,7 @@ def _from_counts(
             f"{len(days)} days selected; {len(chosen)} of them stand for all, with the share of days each stands for: "
             f"{labels}; days differ from theirs by {choice.beyond_chance:.1f} times what chance alone would do"
         )
-    counts = tuple(counted.table(k) for k in chosen)
+    counts = tuple(counted.table(k, begin_s, end_s) for k in chosen)
     estimates = tuple(
         estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k])
         for n, k in enumerate(chosen)

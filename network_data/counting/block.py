@@ -89,6 +89,23 @@ class CountBlock:
             found=found,
         )
 
+    def between(self, begin_s: float, end_s: float) -> slice:
+        """The intervals that touch a period."""
+        inside = np.flatnonzero((self.begin_s < end_s) & (self.end_s > begin_s))
+        return slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
+
+    def during(self, intervals: slice) -> CountBlock:
+        """The block of some of its intervals."""
+        cut = (slice(None), slice(None), intervals)
+        return replace(
+            self,
+            begin_s=self.begin_s[intervals],
+            veh=self.veh[cut],
+            occupancy_pct=None if self.occupancy_pct is None else self.occupancy_pct[cut],
+            speed_mps=None if self.speed_mps is None else self.speed_mps[cut],
+            row=self.row[cut],
+        )
+
     def frame(self, n: int | None = None, repaired: BOOL | None = None) -> pd.DataFrame:
         """One day (or all) as a tidy table: detector, day, begin_s, end_s, veh, occupancy_pct, speed_mps[, repaired].
 

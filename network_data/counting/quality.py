@@ -5,6 +5,7 @@ Nothing is dropped silently: every verdict names its rule, the rows and interval
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -79,10 +80,14 @@ class Checked:
         """Counts that have a stand-in."""
         return int(self.repaired.sum())
 
-    def table(self, n: int) -> CountTable:
-        """One day as a table: a row for every detector and interval, with the columns `repaired` and `sd_veh`."""
-        frame = self.block.frame(n, self.repaired)
-        frame["sd_veh"] = self.sd_veh[:, n].ravel()
+    def table(self, n: int, begin_s: float = 0.0, end_s: float = math.inf) -> CountTable:
+        """One day, or the part of it that touches a period, as a table.
+
+        A row for every detector and interval, with the columns `repaired` and `sd_veh`.
+        """
+        part = self.block.between(begin_s, end_s)
+        frame = self.block.during(part).frame(n, self.repaired[:, :, part])
+        frame["sd_veh"] = self.sd_veh[:, n, part].ravel()
         return CountTable(frame, self.block.notes, self.block.tally)
 
 

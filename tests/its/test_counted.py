@@ -43,6 +43,17 @@ def test_a_table_of_another_layout_is_the_same_counts(district, tmp_path):
     assert own.span_s == (0.0, 86_400.0)
 
 
+def test_of_a_large_day_only_the_hours_around_the_period_are_handed_on(district, monkeypatch):
+    """Two hours before and after it; small days come whole."""
+    network, loops = district
+    counted = load_counts(DISTRICT / "counts.parquet", loops, network, "2026-04-15", Settings())
+    assert len(counted.table(0, 27_000, 30_600).frame) == 92 * 288
+    monkeypatch.setattr("its.counted.LARGE_CELLS", 1000)
+    frame = counted.table(0, 27_000, 30_600).frame
+    assert (frame["begin_s"].min(), frame["end_s"].max()) == (19_800, 37_800)
+    assert len(frame) == 92 * 60
+
+
 def test_what_became_of_the_rows_is_said(district):
     """Rows read and used, counts repaired and missing, and faults by detector day: in words and for run.json."""
     network, loops = district
