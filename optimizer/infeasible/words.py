@@ -49,6 +49,10 @@ class Speaker:
     def _controller(self, signal: int) -> Controller:
         return self._programs[signal].book.controller
 
+    def n_intervals(self, signal: int) -> int:
+        """Intervals of a signal's program."""
+        return self._programs[signal].n
+
     def _who(self, one: Requirement) -> str:
         return self._named(one.signal, one.rule.heads)
 
@@ -197,6 +201,15 @@ def _held_against(
     return None
 
 
+def _can_run(low_s: int, high_s: int, n_intervals: int) -> str:
+    """Which cycles a signal can run; a second for each interval is no bound."""
+    if low_s == high_s:
+        return f"runs {low_s} s"
+    if low_s <= n_intervals:
+        return f"can run at most {high_s} s"
+    return f"needs at least {low_s} s" if high_s >= LONGEST_S else f"can run {low_s} to {high_s} s"
+
+
 def _common(speaker: Speaker, model: RuleModel, core: frozenset[int], ids: Mapping[int, str]) -> str:
     """A common cycle against what each signal needs or allows."""
     shared = next(rule for r in sorted(core) if isinstance(rule := model.rules[r], CommonCycle))
@@ -210,8 +223,6 @@ def _common(speaker: Speaker, model: RuleModel, core: frozenset[int], ids: Mappi
             continue
         rest = [rule for r in sorted(own) if isinstance(rule := model.rules[r], Requirement)]
         who = speaker.needed_by(rest)[0] if rest else "the field's program, which is fixed"
-        low, high = span
-        said = f"{low} s" if low == high else (f"at least {low} s" if high >= LONGEST_S else f"{low} to {high} s")
-        parts.append(f"node {ids[signal]} can run {said} ({who})")
+        parts.append(f"node {ids[signal]} {_can_run(*span, speaker.n_intervals(signal))} ({who})")
     names = joined([ids[signal] for signal in shared.signals])
     return f"a common cycle of {names} is impossible: {'; '.join(parts)}"
