@@ -15,7 +15,8 @@ from network_data.errors import InputError
 from network_data.formats import kinds
 from network_data.formats.files import iter_xml
 from network_data.formats.gmns import read_gmns
-from network_data.formats.hires import detector_counts, read_events
+from network_data.formats.hires import read_events
+from network_data.formats.hires_measures import detector_counts
 from network_data.formats.kinds import Kind, kind_of
 from network_data.formats.korea import read_inventory, read_nodelink, read_turn_counts
 from network_data.formats.plan_json import read_plan_json

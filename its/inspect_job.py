@@ -17,7 +17,8 @@ from its.recognize import NETWORK_READERS
 from network_data.assembly.default_programs import PROGRAM_ID
 from network_data.errors import InputError
 from network_data.formats import kinds
-from network_data.formats.hires import cycle_of, phase_order, phase_summaries, read_events
+from network_data.formats.hires import read_events
+from network_data.formats.hires_measures import cycle_of, phase_order, phase_summaries
 from network_data.formats.kinds import Kind, kind_of
 from network_data.limits import MAX_MEMBERS
 from network_data.network import RoadNetwork

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
 from network_data.assembly import Bay, CrossingPlan, Way, assemble, shape_of, turns_by_lane, widened
-from network_data.assembly.default_programs import default_program
 from network_data.assembly.plane import length_m
 from network_data.errors import NetworkError
+from network_data.formats.gmns.assumed import assumed_programs, signalled
 from network_data.formats.gmns.check import MISSING, Fault, Package, read_package
-from network_data.formats.gmns.extension import EXTENSION, read_extension
+from network_data.formats.gmns.extension import EXTENSION
+from network_data.formats.gmns.extension_read import read_extension
 from network_data.formats.gmns.lanes import LinkLanes, lanes_of
 from network_data.formats.gmns.signals import GmnsSignals, signals_of
 from network_data.formats.gmns.units import Units, units_of, wkt_line
@@ -31,8 +31,6 @@ from network_data.schedule import DayPlan
 LANE_M = 3.2
 DEFAULT_MPS = 50 / 3.6
 LEAST_BAY_M = 10.0
-JUNCTION_M = 30.0
-"""Links no longer than this between signal nodes belong to one junction, where no main node says so. [m]"""
 TURNS = {"left": "l", "right": "r", "thru": "s", "uturn": "t", "merge": "s", "diverge": "s"}
 RANKS = {"motorway": 9, "trunk": 8, "primary": 7, "arterial": 6, "secondary": 6, "tertiary": 5, "collector": 4}
 """How important a facility is; others count 1."""
@@ -133,7 +131,7 @@ class _Reader:
         out = {}
         for _, values in self.package.rows("node"):
             x_m, y_m = self.units.project(number(values["x_coord"]), number(values["y_coord"]))
-            kind = "traffic_light" if _signalled(values) else "priority"
+            kind = "traffic_light" if signalled(values) else "priority"
             out[values["node_id"]] = Node(id=values["node_id"], kind=kind, x_m=x_m, y_m=y_m)
         return out
 
@@ -307,77 +305,9 @@ class _Reader:
             owner = index_of.get(mvmt)
             out += [replace(w, controller_id=owner[0], link_index=owner[1]) if owner else w for w in rows]
         programs = {c: list(own) for c, own in signals.programs.items() if own}
-        return self._assumed(out, programs, bool(signals.heads))
-
-    def _assumed(
-        self, ways: list[Way], programs: dict[str, list[ControllerPlan]], has_tables: bool
-    ) -> tuple[list[Way], dict[str, list[ControllerPlan]]]:
-        """Programs for signal nodes of a package without signal tables."""
-        if has_tables:
-            return ways, programs
-        owner = self._owners()
-        count: dict[str, int] = defaultdict(int)
-        members: dict[str, list[Way]] = defaultdict(list)
-        out = []
-        for way in ways:
-            node = self.links[way.from_link].to_node
-            name = owner.get(node)
-            if name is not None and not self._leaves_junction(way, node):
-                way = replace(way, controller_id=name, link_index=count[name])
-                count[name] += 1
-                members[name].append(way)
-            out.append(way)
-        for name, rows in members.items():
-            programs[name] = [default_program(name, rows, self.links)]
-        if members:
-            self.notes.append(
-                f"{len(members)} signals without any timing: a program with two stages is assumed, not the field's"
-            )
+        if not signals.heads:
+            programs = assumed_programs(self.package, self.nodes, self.whole, self.links, out, self.notes)
         return out, programs
-
-    def _owners(self) -> dict[str, str]:
-        """Signal node → controller: nodes with one main node share theirs, and so do those that short links join."""
-        out: dict[str, str] = {}
-        group = self._joined()
-        for _, values in self.package.rows("node"):
-            if _signalled(values):
-                name, main = values["node_id"], values.get("main_node_id", "")
-                out[name] = f"main{main}" if main not in MISSING else group[name]
-        return out
-
-    def _joined(self) -> dict[str, str]:
-        """Node → the first signal node that it is joined to by links of one junction."""
-        parent = {name: name for name in self.nodes}
-
-        def root(name: str) -> str:
-            while parent[name] != name:
-                name = parent[name]
-            return name
-
-        for link in self.whole.values():
-            if link.length_m <= JUNCTION_M:
-                parent[root(link.to_node)] = root(link.from_node)
-        first: dict[str, str] = {}
-        for _, values in self.package.rows("node"):
-            if _signalled(values):
-                first.setdefault(root(values["node_id"]), values["node_id"])
-        return {name: first.get(root(name), name) for name in self.nodes}
-
-    def _leaves_junction(self, way: Way, node: str) -> bool:
-        """Whether a way goes out of a junction over a signal node at a stop line, which is for those who come in."""
-        if node not in self._passages:
-            return False
-        here, there = self.whole[way.from_link], self.whole[way.to_link]
-        return here.length_m < there.length_m and here.length_m <= JUNCTION_M
-
-    @cached_property
-    def _passages(self) -> set[str]:
-        """Nodes with two neighbours only."""
-        neighbours: dict[str, set[str]] = defaultdict(set)
-        for link in self.whole.values():
-            neighbours[link.from_node].add(link.to_node)
-            neighbours[link.to_node].add(link.from_node)
-        return {node for node, others in neighbours.items() if len(others) <= 2}
 
     def _crossings(self, signals: GmnsSignals) -> list[CrossingPlan]:
         rows = {values["link_id"]: values for _, values in self.package.rows("link")}
@@ -421,7 +351,3 @@ def _meet(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
     return side(a, b, c) * side(a, b, d) <= 0 and side(c, d, a) * side(c, d, b) <= 0
-
-
-def _signalled(values: Mapping[str, str]) -> bool:
-    return values.get("ctrl_type", "") in ("signal", "1") or values.get("osm_highway", "") == "traffic_signals"

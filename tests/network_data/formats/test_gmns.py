@@ -308,3 +308,26 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
     """No nodes, no network."""
     with pytest.raises(InputError, match="holds no GMNS network"):
         read_gmns(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["acosta", "pasubio"])
+def test_derived_conflicts_find_nearly_all_that_sumo_states(name: str, tmp_path: Path) -> None:
+    """The standard tables of a SUMO network, read again: of its conflicts at signals at least 94 % are derived."""
+    network = read_sumo_net(files(name)[0])
+    write_gmns(network, tmp_path)
+    for path in tmp_path.glob("its_*.csv"):
+        path.unlink()
+    derived = read_gmns(tmp_path).network
+
+    def conflicts(of: RoadNetwork) -> set[tuple[str, str]]:
+        cars = {i: c for i, c in enumerate(of.connections) if c.kind == "general" and c.controller_id is not None}
+        return {
+            (c.movement_id, cars[j].movement_id)
+            for c in cars.values()
+            for j in c.conflicts
+            if j in cars and cars[j].movement_id != c.movement_id
+        }
+
+    stated, found = conflicts(network), conflicts(derived)
+    # measured: 94 and 98 %; and more than SUMO has, which keeps plans on the safe side
+    assert len(stated & found) >= 0.94 * len(stated)

@@ -8,17 +8,14 @@ import pandas as pd
 import pytest
 
 from network_data.errors import DemandError
-from network_data.formats.hires import (
+from network_data.formats.hires import Code, Events, greens, read_events
+from network_data.formats.hires_measures import (
     Channel,
-    Code,
-    Events,
     cycle_of,
     detector_counts,
-    greens,
     phase_order,
     phase_summaries,
     read_channels,
-    read_events,
 )
 from tests.packs import data_pack
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from network_data.formats.gmns import read_gmns
-from network_data.formats.hires import cycle_of, read_events
+from network_data.formats.hires import read_events
+from network_data.formats.hires_measures import cycle_of
 from network_data.formats.salt import read_salt_signals
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.sumo_waut import read_sumo_day
