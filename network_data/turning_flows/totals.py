@@ -50,7 +50,7 @@ TURN_BACK_SHARE = 0.005
 MIN_TURN_COVER = 0.5
 """Least share of a time that turning counts must cover to stand for it. [-]"""
 MOST_FLOW_VPH = 20_000.0
-MOST_LINKS = 5_000
+MOST_LINKS = 2_000
 """On larger networks no trips are assigned: turning shares are those usual at each junction."""
 TURNS_FAR = 30
 
