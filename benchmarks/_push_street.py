@@ -104,6 +104,8 @@ class Street:
         self.folder, self.scripted, self.command = folder, scripted, command
         self.names = [f"J{k + 1}" for k in range(n)]
         self._variant = 0
+        self._base: Truth | None = None
+        """What somebody else's command may put in force, where the fault is just that."""
         base = {name: plan_of(name, 0) for name in self.names}
         self.agents = [
             Agent(name, port, folder / name, cells_of(base[name]), scripted=scripted)
@@ -166,6 +168,7 @@ class Street:
         plan = TimingPlan(controllers={name: plan_of(name, self._variant) for name in self.names})
         old = self.truth()
         new = {name: self.row_of(plan.controllers[name]) for name in self.names}
+        self._base = self.row_of(plan_of("", 0)) if fault.kind == "second commander" else None
         injured = _Injury(self, fault)
         states = self._pushed(plan, fault, injured)
         self.heal()
@@ -179,7 +182,7 @@ class Street:
             wrong += self._mixed(now, old, new, "after the rerun") + self._said(resolved, now, old, new)
             if any(state == "unknown" for state in resolved.values()) or open_journals(self.journal):
                 wrong.append("a rerun did not resolve the unknown")
-        if self.scripted and len({now[name] == new[name] for name in self.names}) > 1 and fault.kind != "second writer":
+        if len({now[name] == new[name] for name in self.names if now[name] != self._base}) > 1:
             wrong.append(f"the corridor is torn: {now}")
         wrong += [
             f"{a.name}: a transaction is left open" for a in self.agents if self.scripted and _transaction(a) != 1
@@ -241,7 +244,7 @@ class Street:
         return [
             f"{name} {when} runs {now[name]}, neither the old {old[name]} nor the new {new[name]}"
             for name in self.names
-            if now[name] not in (old[name], new[name])
+            if now[name] not in (old[name], new[name], self._base)
         ]
 
     def _said(
@@ -329,6 +332,10 @@ class _Injury:
         kind = self.fault.kind
         if kind == "kill -9":
             os.kill(os.getpid(), signal.SIGKILL)
+        elif kind == "second commander":
+            wire.ask(victim.port, wire.SET, [(f"{o.ACTION_PATTERN}.1", 1)])
+        elif kind == "asked to stop":
+            os.kill(os.getpid(), signal.SIGTERM)
         elif kind == "agent dies":
             victim.stop()
         elif kind == "agent reboots":
@@ -357,9 +364,19 @@ class _Injury:
 KINDS: tuple[str, ...] = (
     "none", "30 % loss", "doubled packets", "loss, doubled and late", "kill -9", "agent dies", "agent reboots",
     "agent hangs", "disk full", "second client in a transaction", "second writer", "wrong key", "wrong privacy key",
-    "read-only user", "read-only cell", "partial store", "verify error",
+    "read-only user", "read-only cell", "partial store", "verify error", "asked to stop",
+    "second commander",
 )  # fmt: skip
-STEPPED = ("kill -9", "agent dies", "agent reboots", "agent hangs", "disk full", "second writer")
+STEPPED = (
+    "kill -9",
+    "agent dies",
+    "agent reboots",
+    "agent hangs",
+    "disk full",
+    "second writer",
+    "asked to stop",
+    "second commander",
+)
 """Faults that strike at a step."""
 
 

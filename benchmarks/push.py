@@ -23,7 +23,7 @@ from its.store.times import utc_now
 from network_data.plans import ControllerPlan, TimingPlan
 
 N_AGENTS, N_QUICK = 200, 12
-N_FAULTS, N_QUICK_FAULTS = 128, 16
+N_FAULTS, N_QUICK_FAULTS = 144, 18
 LAST_STEP = 48
 BEGIN_S, END_S, SEED = 27_000.0, 28_800.0, 42
 TITLE = "Push: real agents (snmpd, SNMPv3 authPriv)"

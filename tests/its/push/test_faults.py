@@ -17,7 +17,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from benchmarks import _push_wire as wire
 from benchmarks._push_street import KINDS, STEPPED, STEPS, Fault, Street, fresh_street
 from its.push import objects as o
+from its.push.corridor import CorridorPush
+from its.push.driver import Change
 from its.push.journal import open_journals, read_journal
+from its.push.ntcip import NtcipDriver
 from tests.its.push.conftest import need_snmpd
 
 QUICK = [
@@ -33,6 +36,7 @@ QUICK = [
     Fault("verify error", victim=1),
     Fault("disk full", 22),
     Fault("second writer", 30),
+    Fault("asked to stop", 12),
 ]
 EXPECTED = {"none": "new", "doubled packets": "new"}
 """All others here must leave the old plan, except where the fault comes too late."""
@@ -50,6 +54,30 @@ def test_a_hurt_push_leaves_old_or_new(street: Street, fault: Fault) -> None:
     elif fault.kind not in STEPPED:
         assert set(outcome.resolved.values()) == {"old"}
         assert outcome.reasons
+
+
+def test_a_command_of_somebody_else_is_left_alone(street: Street) -> None:
+    """Given after ours: the controller runs what they want, says `elsewhere`, and its neighbour goes back."""
+    outcome = street.push(Fault("second commander", 34, 0))
+    assert outcome.wrong == []
+    assert outcome.resolved == {"J1": "elsewhere", "J2": "old"}
+
+
+def test_the_witness_is_no_rubber_stamp(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A push that does not read back would put a partly stored row in force, and the witness sees it."""
+
+    async def believe(*_: object) -> None:
+        pass
+
+    async def switch(driver: NtcipDriver, change: Change) -> None:
+        await driver._absolute(list(change.switch.items()), driver._permit)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CorridorPush, "_reads", believe)
+        patch.setattr(NtcipDriver, "switch", switch)
+        outcome = street.push(Fault("partial store"))
+    assert any("neither the old" in text for text in outcome.wrong)
+    assert street.push(Fault("none")).wrong == []
 
 
 @pytest.mark.parametrize(
