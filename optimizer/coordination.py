@@ -25,7 +25,7 @@ from optimizer.moves import Neighbourhood
 from optimizer.offsets.banded import keeps_bands, offsets_in_waves, offsets_with_bands
 from optimizer.offsets.link_tables import common_cycles, problem_of, simulated_costs
 from optimizer.offsets.orders import as_offsets, order_problem, solve_orders
-from optimizer.offsets.solve import OffsetSolution, solve_offsets
+from optimizer.offsets.solve import ANNEALINGS, OffsetSolution, solve_offsets
 from optimizer.offsets.tables import OffsetProblem
 from optimizer.order_tables import OrderTables, other_order
 from sim.link_costs import LinkCosts, link_costs
@@ -34,13 +34,13 @@ from sim.simulate import Simulator
 
 MOST_SIGNALS = 3_000
 """In larger networks making the tables of all links takes too long."""
-NODES_TIMES_SIGNALS = 4_000
+NODES_TIMES_SIGNALS = 2_000
 """Nodes of branch and bound per proposal, times signals."""
 ORDER_EFFORT = 0.1
 """CP-SAT's limit for orders of stages, in its own deterministic time."""
 MOST_SCENARIOS = 3
 """Tables are means over so many scenarios at most, the first ones."""
-MOST_PASSAGES = 80_000
+MOST_PASSAGES = 100_000
 """Simulated tables are made where a run has no more passages of links than this."""
 
 
@@ -107,7 +107,13 @@ class Coordinator:
         self.longest_s = max(self.longest_s, time.monotonic() - began_s)
 
     def propose(
-        self, candidate: Candidate, iteration: int, *, simulated: bool = False, waves: bool = False
+        self,
+        candidate: Candidate,
+        iteration: int,
+        *,
+        simulated: bool = False,
+        waves: bool = False,
+        quick: bool = False,
     ) -> Candidate | None:
         """The candidate with other offsets; None where no two signals of one cycle exchange platoons.
 
@@ -117,6 +123,8 @@ class Coordinator:
             By tables from the queue simulation.
         waves : bool
             Streets get the widest bands there are, the other signals follow by the tables.
+        quick : bool
+            Without branch and bound, and with one annealing.
         """
         models = self.neighbourhood.models
         plan = timing_plan(models, candidate)
@@ -136,7 +144,13 @@ class Coordinator:
             if waves and bands:
                 found = offsets_in_waves(problem, bands, allowed, seed=self.seed)
             else:
-                found = solve_offsets(problem, seed=self.seed, start_s=now, nodes=self._nodes(problem))
+                found = solve_offsets(
+                    problem,
+                    seed=self.seed,
+                    start_s=now,
+                    nodes=0 if quick else self._nodes(problem),
+                    annealings=1 if quick else ANNEALINGS,
+                )
             if self.wanted.least_s > 0 and not keeps_bands(bands, found.offsets_s, cycle_s):
                 found = offsets_with_bands(problem, bands, allowed, seed=self.seed)
             name = "queue simulation" if simulated else "cyclic flow profiles"
@@ -294,5 +308,5 @@ def _in_step(problem: OffsetProblem, found: OffsetSolution, now: dict[str, int])
 
 def proposals(coordinator: Coordinator, candidates: Sequence[Candidate], iteration: int) -> list[Candidate]:
     """The candidates with other offsets, those that can be coordinated."""
-    found = [coordinator.propose(candidate, iteration) for candidate in candidates]
+    found = [coordinator.propose(candidate, iteration, quick=True) for candidate in candidates]
     return [candidate for candidate in found if candidate is not None]

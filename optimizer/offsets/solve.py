@@ -19,7 +19,6 @@ WALKS = 400
 KICKS_PER_SIGNAL = 16
 LEAST_KICKS, MOST_KICKS = 1_000, 40_000
 ANNEALINGS = 4
-"""As long as the bound is not reached and time is left."""
 BRANCH_UP_TO = 250
 """Signals up to which branch and bound goes on where the search has not reached the bound."""
 NODES_PER_SIGNAL = 40_000
@@ -66,6 +65,7 @@ def solve_offsets(
     start_s: dict[str, int] | None = None,
     cpu_s: float | None = None,
     nodes: int | None = None,
+    annealings: int = ANNEALINGS,
 ) -> OffsetSolution:
     """Offsets of least cost, or nearly, with a proven bound.
 
@@ -76,6 +76,8 @@ def solve_offsets(
     cpu_s : float, optional
         CPU time to take; the answer then depends on the machine's speed. Default: fixed numbers of
         steps, and the same answer everywhere. [s]
+    annealings : int
+        How often at most, as long as the bound is not reached; as often as there is time where a time is given.
     nodes : int, optional
         Of branch and bound, where the network is small enough for it; default what takes a second or two.
     """
@@ -95,7 +97,7 @@ def solve_offsets(
     kicks = min(max(LEAST_KICKS, KICKS_PER_SIGNAL * problem.n_free), MOST_KICKS)
     method = "cycle bound, forests, annealing"
     branches = problem.n_free <= BRANCH_UP_TO and nodes != 0
-    for _ in range(ANNEALINGS if cpu_s is None else 1000):
+    for _ in range(annealings if cpu_s is None else 1000):
         until = None if cpu_s is None else began_s + (SEARCH_SHARE if branches else 1.0) * cpu_s
         if problem.value(best) <= bound.value or (until is not None and time.process_time() >= until):
             break
