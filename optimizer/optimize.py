@@ -181,6 +181,8 @@ def optimize(
         StorageGuard(simulator, settings.limits.storage).refuse(ladder[-1].plan, field)
     if len(models) > STAGES_UP_TO:
         notes.append(f"more than {STAGES_UP_TO} signals: the stages were kept")
+    if not wanted.hold(ladder[-1].plan):
+        notes.append(f"a green band is narrower than the {wanted.least_s} s asked for: the check put signals back")
     return Result(
         plan=ladder[-1].plan,
         ladder=ladder,
