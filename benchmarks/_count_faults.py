@@ -65,15 +65,20 @@ class Faulty:
         begin = int(self.rng.integers(first, last - n + 1))
         return slice(begin, begin + n)
 
+    def possible(self, i: int, factor: float) -> float:
+        """The factor, or its inverse where more than the lanes can pass would be counted: that is another fault."""
+        block = self.stretch.block
+        most = block.lanes[i] * 2400 * block.interval_s / 3600
+        return factor if factor * float(np.nanmax(self.veh[i])) < most else 1 / factor
+
     def scaled(self, i: int, n: int, factor: float) -> None:
-        """Make a loop lose vehicles of a day by chance, or count some twice; never more than could pass its lanes."""
-        veh, block = self.veh[i, n], self.stretch.block
+        """Make a loop lose vehicles of a day by chance, or count some twice."""
+        veh = self.veh[i, n]
         if factor <= 1:
-            lost = self.rng.binomial(np.nan_to_num(veh).astype(np.int64), factor)
-            self.veh[i, n] = np.where(np.isfinite(veh), lost, np.nan)
+            kept = self.rng.binomial(np.nan_to_num(veh).astype(np.int64), factor)
+            self.veh[i, n] = np.where(np.isfinite(veh), kept, np.nan)
         else:
-            most = block.lanes[i] * 2400 * block.interval_s / 3600
-            self.veh[i, n] = np.minimum(np.round(veh * factor), np.floor(most))
+            self.veh[i, n] = np.round(veh * factor)
 
     def day(self) -> int:
         return int(self.rng.integers(self.shape[1]))
@@ -140,6 +145,7 @@ def _level(f: Faulty, i: int) -> None:
         first = int(f.rng.integers(5, f.shape[1] - 4))
         last = f.shape[1] if f.rng.random() < 0.6 else min(f.shape[1], first + int(f.rng.integers(4, 9)))
         days = list(range(first, last))
+    factor = f.possible(i, factor)
     for n in days:
         f.scaled(i, n, factor)
         f.note("level", i, n)
@@ -147,7 +153,7 @@ def _level(f: Faulty, i: int) -> None:
 
 def _drift(f: Faulty, i: int) -> None:
     to = 1 + float(f.rng.choice([-1, 1])) * f.rng.uniform(0.4, 0.6) * np.sqrt(max(1.0, f.shape[1] / 14))
-    for n, factor in enumerate(np.linspace(1, max(to, 0.2), f.shape[1]).tolist()):
+    for n, factor in enumerate(np.linspace(1, f.possible(i, max(to, 0.2)), f.shape[1]).tolist()):
         f.scaled(i, n, factor)
     f.truth.setdefault("drift", set()).add((f.stretch.block.detectors[i], None))
 
@@ -249,7 +255,7 @@ def _swap(f: Faulty, n: int) -> None:
     pairs = [s for s in f.stretch.groups.sections if len(s) == 2]
     for k in f.rng.permutation(len(pairs))[:n]:
         a, b = pairs[int(k)]
-        for day in f.days(1, max(1, f.shape[1] // 3)):
+        for day in f.days(1, 7):
             f.veh[[a, b], day] = f.veh[[b, a], day]
             f.note("swapped", a, day)
             f.note("swapped", b, day)
@@ -262,6 +268,7 @@ def _unbalance(f: Faulty, n: int) -> None:
     members = sorted({i for sides in f.stretch.groups.balances for side in sides for i in side} & set(f.free))
     for i in f.rng.permutation(np.array(members, dtype=int))[:n].tolist():
         factor = float(f.rng.choice([f.rng.uniform(0.42, 0.5), f.rng.uniform(1.8, 2.3)]))
+        factor = f.possible(i, factor)
         for day in f.days(1, 2):
             f.scaled(i, day, factor)
             f.note("balance", i, day)

@@ -20,8 +20,9 @@ from benchmarks.tables import Cell, Column, Options, Table
 
 PRECISION, RECALL = 0.95, 0.9
 MOST_S, MOST_GIB = 120.0, 4.0
-FIRST_SEED = 9000
+FIRST_SEED = 20_000
 """Seeds from here on were never looked at while the rules were made."""
+ALL = "all stretches"
 OREGON = "oregon 15 min"
 NO_HISTORY = frozenset({"missing", "negative", "impossible", "pulse", "stuck", "dead", "duplicate", "late"})
 """Kinds that can be told without a usual week."""
@@ -90,6 +91,7 @@ def broken_promise(row: dict[str, Cell]) -> str | None:
 def fault_rows(quick: bool) -> list[dict[str, Cell]]:
     """Precision and recall per kind and stretch."""
     rows: list[dict[str, Cell]] = []
+    everywhere: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
     for name, stretch_of in held_out().items():
         total: dict[str, Counter[str]] = {kind: Counter() for kind in KINDS}
         for seed in range(FIRST_SEED, FIRST_SEED + (QUICK_SEEDS if quick else SEEDS)):
@@ -99,7 +101,8 @@ def fault_rows(quick: bool) -> list[dict[str, Cell]]:
         for kind, counts in total.items():
             if counts["true"] + counts["missed"] and (name != OREGON or kind in NO_HISTORY):
                 rows.append(fault_row(name, kind, counts))
-    return rows
+                everywhere[kind].update(counts)
+    return [*rows, *(fault_row(ALL, kind, counts) for kind, counts in everywhere.items())]
 
 
 def fault_row(case: str, kind: str, counts: Counter[str]) -> dict[str, Cell]:
