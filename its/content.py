@@ -130,6 +130,7 @@ def _gmns(path: Path, _: RoadNetwork | None) -> Content:
         kind=kinds.GMNS,
         network=read.network,
         day=read.day() if timed else None,
+        detectors=SumoDetectors(loops=read.detectors) if read.detectors else None,
         findings=tuple(str(fault) for fault in read.faults),
         notes=read.network.notes,
     )

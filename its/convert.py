@@ -9,13 +9,14 @@ from pathlib import Path
 
 from its.console import DONE
 from its.content import Content, load_network, read_content, with_plans
+from network_data.detectors import Detector
 from network_data.errors import InputError
 from network_data.formats import kinds
 from network_data.formats.files import write_aside
 from network_data.formats.gmns import write_gmns
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.salt import find_files, read_salt_signals, write_salt_signals
-from network_data.formats.sumo_detectors import SumoDetectors, write_sumo_detectors
+from network_data.formats.sumo_detectors import SumoDetectors, as_loops, write_sumo_detectors
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.formats.sumo_waut import write_sumo_day
 from network_data.formats.utdf import write_utdf
@@ -101,8 +102,13 @@ def _to_gmns(job: Job) -> list[str]:
     if day is not None:
         network = with_plans(network, day)
         day = DayPlan(controllers={c: d for c, d in day.controllers.items() if c in network.controllers})
-    job.left += write_gmns(network, job.out, day=day if day is not None and _switches(day) else None)
-    _leave(job, detectors=True, counts=True)
+    loops: tuple[Detector, ...] = ()
+    if job.content.detectors is not None:
+        loops, notes = as_loops(job.content.detectors, network)
+        job.left += notes
+    timed = day if day is not None and _switches(day) else None
+    job.left += write_gmns(network, job.out, day=timed, detectors=loops)
+    _leave(job, counts=True)
     return [str(job.out)]
 
 
@@ -166,6 +172,25 @@ def _to_plan_csv(job: Job) -> list[str]:
         job.left.append("the road network: the table is of plans")
     _leave(job, detectors=True, counts=True)
     return [str(job.out)]
+
+
+def _to_detectors(job: Job) -> list[str]:
+    """The table that `--detectors` takes."""
+    if job.content.detectors is None:
+        raise InputError(str(job.source), "holds no detectors that can be placed (--network)")
+    loops, notes = as_loops(job.content.detectors, job.need_network())
+    job.left += notes
+    lines = ["detector,link,lane,pos_m,kind"]
+    lines += [f"{_cell(d.id)},{_cell(d.link_id)},{d.lane},{d.pos_m:.2f},{d.kind}" for d in loops]
+    write_aside(job.out, "\n".join([*lines, ""]))
+    if job.content.network is not None:
+        job.left.append("the road network and its signals")
+    return [str(job.out)]
+
+
+def _cell(text: str) -> str:
+    """A name as a CSV cell."""
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
 
 
 def _to_counts(job: Job) -> list[str]:
@@ -234,6 +259,7 @@ WRITERS: dict[str, Callable[[Job], list[str]]] = {
     "salt-signals": _to_salt,
     "plan-csv": _to_plan_csv,
     "utdf": _to_utdf,
+    "detectors": _to_detectors,
     "counts": _to_counts,
     "turns": _to_turns,
 }

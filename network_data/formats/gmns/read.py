@@ -15,9 +15,11 @@ from pathlib import Path
 
 from network_data.assembly import Bay, CrossingPlan, Way, assemble, shape_of, turns_by_lane, widened
 from network_data.assembly.plane import length_m
+from network_data.detectors import Detector
 from network_data.errors import NetworkError
 from network_data.formats.gmns.assumed import assumed_programs, signalled
 from network_data.formats.gmns.check import MISSING, Fault, Package, read_package
+from network_data.formats.gmns.detectors import detectors_of
 from network_data.formats.gmns.extension import EXTENSION
 from network_data.formats.gmns.extension_read import read_extension
 from network_data.formats.gmns.lanes import LinkLanes, lanes_of
@@ -50,6 +52,8 @@ ESSENTIAL = {
     ("signal_timing_phase", "barrier"), ("signal_timing_phase", "position"), ("signal_phase_mvmt", "timing_phase_id"),
     ("signal_phase_mvmt", "controller_id"), ("signal_phase_mvmt", "signal_phase_num"),
     ("signal_phase_mvmt", "mvmt_id"), ("signal_phase_mvmt", "link_id"), ("signal_phase_mvmt", "protection"),
+    ("signal_detector", "detector_id"), ("signal_detector", "link_id"), ("signal_detector", "start_lane"),
+    ("signal_detector", "end_lane"), ("signal_detector", "det_zone_lr"),
     ("signal_coordination", "timing_plan_id"), ("signal_coordination", "controller_id"),
     ("signal_coordination", "coord_phase"), ("signal_coordination", "coord_ref_to"), ("signal_coordination", "offset"),
 }  # fmt: skip
@@ -63,6 +67,7 @@ class GmnsNetwork:
     network: RoadNetwork
     signals: GmnsSignals
     faults: tuple[Fault, ...]
+    detectors: tuple[Detector, ...] = ()
     own_day: DayPlan | None = None
     """The day of a package that this engine wrote."""
 
@@ -87,10 +92,18 @@ def read_gmns(folder: Path | str) -> GmnsNetwork:
     if EXTENSION in package.tables:
         network, day = read_extension(package)
         signals = GmnsSignals(programs={c.id: list(c.programs) for c in network.controllers.values()})
-        return GmnsNetwork(network=network, signals=signals, faults=package.faults, own_day=day)
+        every = {name: _as_they_are(link) for name, link in network.links.items()}
+        detectors, _ = detectors_of(package, units_of(package), every, network, lambda name: name)
+        return GmnsNetwork(network=network, signals=signals, faults=package.faults, detectors=detectors, own_day=day)
     units = units_of(package)
     lanes = lanes_of(package, units)
     return _Reader(package, units, lanes).read()
+
+
+def _as_they_are(link: Link) -> LinkLanes:
+    """GMNS's numbers of lanes that are all there from the begin of the link on."""
+    lanes = {len(link.lanes) - lane.index: lane.kind for lane in link.lanes}
+    return LinkLanes(lanes, lanes)
 
 
 class _Reader:
@@ -125,7 +138,9 @@ class _Reader:
             source=str(self.package.folder),
             notes=self.notes,
         )
-        return GmnsNetwork(network=network, signals=signals, faults=self.package.faults)
+        detectors, notes = detectors_of(self.package, self.units, self.lanes, network, self.stop_link)
+        network = replace(network, notes=(*network.notes, *notes))
+        return GmnsNetwork(network=network, signals=signals, faults=self.package.faults, detectors=detectors)
 
     def _nodes(self) -> dict[str, Node]:
         out = {}

@@ -193,8 +193,8 @@ signal_detector key detector_id
   controller_id! any > signal_controller.controller_id
   signal_phase_num! integer
   link_id! any > link.link_id
-  start_lane! integer
-  end_lane integer
+  start_lane! integer -20..20
+  end_lane integer -20..20
   ref_node_id! any > node.node_id
   det_zone_lr! number
   det_zone_front number

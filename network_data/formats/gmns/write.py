@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from network_data.controllers import Controller
+from network_data.detectors import Detector
 from network_data.formats.files import write_together
+from network_data.formats.gmns.detectors import COLUMNS as DETECTOR
+from network_data.formats.gmns.detectors import detector_rows
 from network_data.formats.gmns.extension import TableRows, extension_tables
 from network_data.limits import cell
 from network_data.network import Connection, Link, RoadNetwork
@@ -41,7 +44,9 @@ COORDINATION = (
 )  # fmt: skip
 
 
-def write_gmns(network: RoadNetwork, folder: Path | str, *, day: DayPlan | None = None) -> list[str]:
+def write_gmns(
+    network: RoadNetwork, folder: Path | str, *, day: DayPlan | None = None, detectors: Sequence[Detector] = ()
+) -> list[str]:
     """Write a package into a folder.
 
     Parameters
@@ -52,6 +57,8 @@ def write_gmns(network: RoadNetwork, folder: Path | str, *, day: DayPlan | None 
         Made where it does not exist; tables of the same names are replaced.
     day : DayPlan, optional
         Which program runs when.
+    detectors : sequence of Detector
+        Those on approaches of signals become `signal_detector`; others are listed.
 
     Returns
     -------
@@ -81,6 +88,11 @@ def write_gmns(network: RoadNetwork, folder: Path | str, *, day: DayPlan | None 
         **_signals(network, day, left),
         **extension_tables(network, day),
     }
+    rows = detector_rows(detectors, network)
+    if rows:
+        tables["signal_detector"] = DETECTOR, rows
+    if len(rows) < len(detectors):
+        left.append(f"{len(detectors) - len(rows)} detectors that lie on no approach of a signal")
     if network.crossings:
         left.append(f"{len(network.crossings)} crossings: as its_crossing.csv, not as links")
     write_together({Path(folder) / f"{name}.csv": _csv(*table) for name, table in tables.items()})

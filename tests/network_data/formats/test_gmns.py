@@ -236,6 +236,32 @@ def test_arlington_as_published() -> None:
     ]  # fmt: skip
 
 
+def test_detectors_lie_before_their_stop_lines() -> None:
+    """Of 14 two are for bicycles; those over two lanes become two; most lie 20 ft before the stop line."""
+    read = arlington()
+    loops = {d.id: d for d in read.detectors}
+    assert len(loops) == 14  # 12 on lanes of vehicles, two of them on two lanes each
+    left = loops["3"]
+    assert (left.link_id, left.lane) == ("52.bay", 3)
+    length_m = read.network.links["52.bay"].lanes[3].length_m
+    assert length_m - left.pos_m == pytest.approx(20 * 0.3048)
+    assert {"2.1", "2.2", "9.1", "9.2"} <= set(loops)
+    assert any("detectors on lanes that carry no vehicles" in note for note in read.network.notes)
+
+
+def test_detectors_come_back(tmp_path: Path) -> None:
+    """On approaches of signals they go into the standard table, to the millimetre."""
+    read = arlington()
+    assert write_gmns(read.network, tmp_path, detectors=read.detectors) == [
+        "5 crossings: as its_crossing.csv, not as links"
+    ]
+    back = read_gmns(tmp_path)
+    assert back.faults == ()
+    assert [(d.id, d.link_id, d.lane, round(d.pos_m, 2)) for d in back.detectors] == [
+        (d.id, d.link_id, d.lane, round(d.pos_m, 2)) for d in read.detectors
+    ]
+
+
 def test_utah_without_timing_gets_an_assumed_program() -> None:
     """No config, no timing: units are told as assumptions, signals get two stages, nodes of one junction share one."""
     network = read_gmns(data_pack() / "utah_state_street").network
