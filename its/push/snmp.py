@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v3arch.asyncio import (
@@ -239,8 +240,14 @@ def _cell_bytes(oid: str) -> int:
     return 7 + sum(1 if int(x) < 128 else 2 if int(x) < 16_384 else 3 for x in oid.split(".")[1:])
 
 
+@lru_cache(maxsize=65_536)
+def _identity(oid: str) -> ObjectIdentity:
+    """pysnmp looks each new one up among its MIBs, which costs more than sending it: keep them."""
+    return ObjectIdentity(tuple(int(x) for x in oid.split(".")))
+
+
 def _object(oid: str, value: Integer32 | None) -> ObjectType:
-    identity = ObjectIdentity(tuple(int(x) for x in oid.split(".")))
+    identity = _identity(oid)
     return ObjectType(identity) if value is None else ObjectType(identity, value)
 
 
