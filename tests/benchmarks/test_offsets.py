@@ -9,7 +9,7 @@ from tests.optimizer.offsets.problems import grid_problem
 
 def test_a_row_tells_value_bound_gap_and_proof() -> None:
     """A small grid is proven, and the row says when."""
-    row = solved("small", "made up", grid_problem(3, 3, seed=2))
+    row = solved("small", "made up", grid_problem(3, 3, seed=2), 0.0)
     assert row["status"] == "optimal"
     assert row["gap"] == 0.0
     assert isinstance(row["proof_s"], float)
