@@ -30,6 +30,12 @@ def convert(
     repair: Annotated[
         str, typer.Option(metavar="R[,R…]", help="Repairs of SALT networks: yellow, alley-speed. [default: none]")
     ] = "",
+    places: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="P", help="Links of counted approaches: CSV intersection,approach,turn,from_link,to_link."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Convert between formats; what the target cannot hold is listed."""
@@ -38,7 +44,7 @@ def convert(
         from its.convert import convert_job
 
         wanted = tuple(part.strip() for part in repair.split(",") if part.strip())
-        return convert_job(source, out, to, network_path=network, repair=wanted, as_json=as_json)
+        return convert_job(source, out, to, network_path=network, repair=wanted, places=places, as_json=as_json)
 
     _end(job)
 

@@ -18,7 +18,7 @@ from network_data.formats.gmns import read_gmns
 from network_data.formats.hires import read_events
 from network_data.formats.hires_measures import detector_counts
 from network_data.formats.kinds import Kind, kind_of
-from network_data.formats.korea import read_inventory, read_nodelink, read_turn_counts
+from network_data.formats.korea import TurnCounts, read_inventory, read_nodelink, read_turn_counts
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import read_salt, read_salt_signals
 from network_data.formats.sumo_detectors import SumoDetectors, read_sumo_detectors
@@ -44,7 +44,7 @@ class Content:
     detectors: SumoDetectors | None = None
     counts: pd.DataFrame | None = None
     turns: pd.DataFrame | None = None
-    place_counts: pd.DataFrame | None = None
+    place_counts: TurnCounts | None = None
     """Counts by intersection and approach that no link is known for."""
     inventory: pd.DataFrame | None = None
     findings: tuple[str, ...] = ()
@@ -201,7 +201,7 @@ def _nodelink(path: Path, _: RoadNetwork | None) -> Content:
 
 def _korea_turns(path: Path, _: RoadNetwork | None) -> Content:
     read = read_turn_counts(path)
-    return Content(kind=kinds.KOREA_TURNS, place_counts=read.frame, notes=(f"layout {read.layout}", *read.notes))
+    return Content(kind=kinds.KOREA_TURNS, place_counts=read, notes=(f"layout {read.layout}", *read.notes))
 
 
 def _korea_signals(path: Path, _: RoadNetwork | None) -> Content:

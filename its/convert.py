@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from its.console import DONE
 from its.content import Content, load_network, read_content, with_plans
 from network_data.detectors import Detector
@@ -14,6 +16,7 @@ from network_data.errors import InputError
 from network_data.formats import kinds
 from network_data.formats.files import write_aside
 from network_data.formats.gmns import write_gmns
+from network_data.formats.korea import TurnCounts, place_turns, read_places
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.salt import find_files, read_salt_signals, write_salt_signals
 from network_data.formats.sumo_detectors import SumoDetectors, as_loops, write_sumo_detectors
@@ -33,6 +36,7 @@ class Job:
     out: Path
     content: Content
     network: RoadNetwork | None
+    places: Path | None = None
     left: list[str] = field(default_factory=list)
 
     def need_network(self) -> RoadNetwork:
@@ -68,7 +72,14 @@ class Job:
 
 
 def convert_job(
-    source: Path, out: Path, target: str, *, network_path: Path | None, repair: Sequence[str], as_json: bool
+    source: Path,
+    out: Path,
+    target: str,
+    *,
+    network_path: Path | None,
+    repair: Sequence[str],
+    places: Path | None,
+    as_json: bool,
 ) -> int:
     """Run the conversion; returns the exit code."""
     writer = WRITERS.get(target)
@@ -76,7 +87,7 @@ def convert_job(
         raise InputError("--to", f"{target!r} is no format that can be written; known are {', '.join(WRITERS)}")
     given = load_network(network_path) if network_path is not None else None
     content = read_content(source, given, repair=repair)
-    job = Job(source, out, content, content.network or given)
+    job = Job(source, out, content, content.network or given, places)
     written = writer(job)
     if as_json:
         said = {
@@ -205,12 +216,30 @@ def _to_counts(job: Job) -> list[str]:
 
 def _to_turns(job: Job) -> list[str]:
     turns = job.content.turns
+    if job.content.place_counts is not None:
+        turns = _placed(job, job.content.place_counts)
     if turns is None or not len(turns):
         raise InputError(str(job.source), "holds no turning counts, or none that fit the network (--network)")
     write_aside(job.out, turns.to_csv(index=False))
     if job.content.network is not None:
         job.left.append("the road network and its signals")
     return [str(job.out)]
+
+
+def _placed(job: Job, counts: TurnCounts) -> pd.DataFrame:
+    """Counts by approach as turns of links; of several days the mean."""
+    if job.places is None:
+        columns = "intersection,approach,turn,from_link,to_link"
+        raise InputError(
+            str(job.source), f"counts by approach: say which links these are with --places (CSV {columns})"
+        )
+    turns, lost = place_turns(counts, read_places(job.places))
+    job.left += lost
+    days = turns["date"].nunique()
+    if days > 1:
+        job.left.append(f"single days: the mean of {days} days is written")
+    keys = ["from_link", "to_link", "begin_s", "end_s"]
+    return turns.groupby(keys, sort=False)["veh"].mean().reset_index()
 
 
 def _to_utdf(job: Job) -> list[str]:

@@ -132,7 +132,7 @@ def _of_content(seen: Seen, content: Content) -> None:
     if content.kind is kinds.HIRES:
         _of_events(seen)
     if content.place_counts is not None:
-        _of_places(seen, content.place_counts)
+        _of_places(seen, content.place_counts.frame)
     if content.inventory is not None:
         seen.contents |= {"signals": len(content.inventory), "cycles_s": _span(content.inventory["cycle_s"].tolist())}
         seen.missing += [NETWORK, "offsets, yellow and hours of the signals", DEMAND]
@@ -204,7 +204,7 @@ def _of_places(seen: Seen, frame: pd.DataFrame) -> None:
         "from": days[0],
         "to": days[-1],
     }
-    seen.missing += ["which links these approaches are (place_turns in Python)", NETWORK]
+    seen.missing += ["which links these approaches are: --places of its convert", NETWORK]
 
 
 def _span(values: list[float]) -> str:

@@ -14,7 +14,7 @@ from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.sumo_waut import read_sumo_day
 from network_data.formats.utdf import read_utdf
-from tests.network_data.formats.test_korea import GGITS, shapefiles
+from tests.network_data.formats.test_korea import DAEJEON, GGITS, shapefiles
 from tests.network_data.formats.test_salt import folder
 from tests.network_data.formats.test_utdf import VOLUMES, shown, written
 from tests.network_data.real_networks import files
@@ -175,3 +175,16 @@ def test_a_salt_folder_is_simulated_through_its_day(tmp_path: Path) -> None:
     assert said["network"]["veh"] > 100
     assert [(t["from_program"], t["to_program"]) for t in said["simulated"]["transitions"]] == [("1", "2")]
     assert {row["from_link"] for row in said["movements"]} >= {"wc.bay", "ec.bay"}
+
+
+def test_korean_counts_become_turns(tmp_path: Path) -> None:
+    """With the links of the approaches the counts are demand; what has no link is listed."""
+    (tmp_path / "c.csv").write_text(DAEJEON)
+    code, text = its("convert", tmp_path / "c.csv", tmp_path / "t.csv", "--to", "turns")
+    assert code == 2
+    assert "--places" in text
+    (tmp_path / "p.csv").write_text("intersection,approach,turn,from_link,to_link\nC7,C7,through,a,b\nC7,C7,left,a,c\n")
+    code, text = its("convert", tmp_path / "c.csv", tmp_path / "t.csv", "--to", "turns", "--places", tmp_path / "p.csv")
+    assert code == 0, text
+    assert "a,b,25500.0,25800.0,63.0" in (tmp_path / "t.csv").read_text()
+    assert "C7 / C7 / right" in text

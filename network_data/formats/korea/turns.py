@@ -178,6 +178,37 @@ def _notes(layout: str, frame: pd.DataFrame) -> list[str]:
     return notes
 
 
+PLACE_COLUMNS = ("intersection", "approach", "turn", "from_link", "to_link")
+
+
+def read_places(path: Path | str) -> dict[tuple[str, str, str], tuple[str, str]]:
+    """Which turn of which approach goes from which link to which: CSV intersection,approach,turn,from_link,to_link.
+
+    Raises
+    ------
+    DemandError
+        Missing columns, blank names, a place that is there twice.
+    """
+    names, rows = read_rows(path)
+    missing = [name for name in PLACE_COLUMNS if name not in names]
+    if missing:
+        raise DemandError(
+            str(path), f"row 1: lacks the columns {', '.join(missing)}; needed: {','.join(PLACE_COLUMNS)}"
+        )
+    faults: list[str] = []
+    out: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for row, values in rows:
+        key = (values["intersection"], values["approach"], values["turn"])
+        if not all((*key, values["from_link"])):
+            faults.append(f"row {row}: intersection, approach, turn and from_link have to be there; fill them in")
+        if key in out:
+            faults.append(f"row {row}: {' / '.join(key)} is there twice; keep one")
+        out[key] = (values["from_link"], values.get("to_link", ""))
+    if faults:
+        raise DemandError(str(path), capped(faults))
+    return out
+
+
 def place_turns(
     counts: TurnCounts, places: Mapping[tuple[str, str, str], tuple[str, str]]
 ) -> tuple[pd.DataFrame, list[str]]:
