@@ -284,7 +284,7 @@ def test_results_that_cannot_all_be_written_are_not_written_at_all(turns: Path, 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ("[limits]\nmin_green_s = 60\ncycle_max_s = 60\n", ["controller 'M1'", "least green", "60 s"]),
+        ("[limits]\nmin_green_s = 60\ncycle_max_s = 60\n", ["is impossible at node M1", "minimum-green (M1)", "60 s"]),
     ],
 )
 def test_impossible_settings_end_with_3_and_name_controller_and_rules(
