@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DONE, BAD_INPUT, RULES_NOT_MET, OUTSIDE_FAILED, INTERRUPTED = 0, 2, 3, 4, 130
 """Exit codes of the command line."""
+WIDEST = 48
+"""Most characters of a name in a table."""
 QUIET_S = 5.0
 """Least time between two log lines of one stage. [s]"""
 
@@ -141,8 +143,8 @@ class Console:
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns under their headings, numbers to the right, two spaces between."""
-    cells = [[str(x) for x in row] for row in rows]
+    """Columns under their headings, numbers to the right, two spaces between; very long names lose their middle."""
+    cells = [[_shortened(str(x)) for x in row] for row in rows]
     widths = [max(len(row[k]) for row in [list(header), *cells]) for k in range(len(header))]
     right = [all(isinstance(row[k], int | float) or _is_number(row[k]) for row in rows) for k in range(len(header))]
 
@@ -151,6 +153,12 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
         return "  ".join(parts).rstrip()
 
     return "\n".join([line(header), "  ".join("-" * w for w in widths), *(line(row) for row in cells)])
+
+
+def _shortened(text: str) -> str:
+    """A name of at most `WIDEST` characters: some networks name a signal by all its nodes, and tables are for people."""
+    half = WIDEST // 2
+    return text if len(text) <= WIDEST or " " in text else f"{text[:half]}…{text[-half + 1 :]}"
 
 
 def _is_number(value: object) -> bool:

@@ -99,3 +99,13 @@ def test_log_records_are_lines(capsys: pytest.CaptureFixture[str]) -> None:
     for level in (logging.INFO, logging.WARNING):
         handler.handle(logging.LogRecord("its", level, "", 0, "%d rows", (3,), None))
     assert capsys.readouterr().err == "3 rows\nwarning: 3 rows\n"
+
+
+def test_very_long_names_lose_their_middle() -> None:
+    """A signal named by twenty nodes does not make the table wider than a screen; sentences stay whole."""
+    name = "cluster_" + "_".join(str(n) for n in range(100, 140))
+    table = format_table(("signal", "text"), [(name, "a sentence of many words " * 5)])
+    assert "cluster_100" in table
+    assert table.splitlines()[2].split("  ")[0].endswith("_139")
+    assert len(table.splitlines()[2].split("  ")[0]) == 48
+    assert "a sentence of many words " * 4 in table
