@@ -156,7 +156,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
 
 
 def _shortened(text: str) -> str:
-    """A name of at most `WIDEST` characters: some networks name a signal by all its nodes, and tables are for people."""
+    """A name of at most `WIDEST` characters: some networks name a signal by all of its nodes."""
     half = WIDEST // 2
     return text if len(text) <= WIDEST or " " in text else f"{text[:half]}…{text[-half + 1 :]}"
 
