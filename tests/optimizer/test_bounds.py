@@ -111,3 +111,25 @@ def crossroads_flows() -> DemandScenarios:
     for link in ("eo", "wo", "so", "no"):
         pairs[link, ""] = sum(veh for way, veh in ways.items() if way[1] == link)
     return DemandScenarios(scenarios=(demand(pairs, intervals=3),), weights=(1.0,))
+
+
+TWO_GROUPS = [[["wi>eo wi>no", "ei>wo"], ["ei>so"]], [["ni>so"], ["si>no"]]]
+
+
+def test_rings_that_the_field_keeps_are_kept() -> None:
+    """Main street before the barrier, side street behind it: every rung's plan passes."""
+    network = crossroads()
+    rings = [[["wi>eo wi>no ei>wo ei>so 6"]], [["ni>so si>no"]]]
+    settings = settings_from({"signals": {"c": {"rings": rings}}, "rules": {"left_turns": "free"}}, "test")
+    field = field_plan(network)
+    result = optimize(network, crossroads_flows(), field, settings, begin_s=0.0, end_s=900.0, iterations=30)
+    for step in result.ladder:
+        assert [f.text for f in check_plan(network, step.plan, field, settings) if f.severity == "error"] == []
+
+
+def test_rings_that_no_stages_of_the_field_keep_are_told() -> None:
+    """The field lets both directions go at once; rings that have them one after the other need stages it lacks."""
+    network = crossroads()
+    settings = settings_from({"signals": {"c": {"rings": TWO_GROUPS}}}, "test")
+    with pytest.raises(ConflictError, match="node c is forbidden, and no other sequence.*follow each other in ring 1"):
+        optimize(network, crossroads_flows(), field_plan(network), settings, begin_s=0.0, end_s=900.0, iterations=2)
