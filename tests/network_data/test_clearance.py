@@ -184,3 +184,12 @@ def test_computed_clearances_need_the_network():
 
     with pytest.raises(PlanError, match="give the network"):
         clearance_matrix(controller, controller.programs[0], source="ite")
+
+
+def test_longer_least_greens_do_not_lengthen_clearances():
+    """What counts as a stage in the field does not depend on how long greens are to be from now on."""
+    network = crossroads()
+    controller, field = network.controllers["c"], network.controllers["c"].programs[-1]
+    usual, long = (clearance_matrix(controller, field, min_green_s=s, network=network) for s in (5.0, 45.0))
+    assert (long.seconds == usual.seconds).all()
+    assert (long.min_green_s >= 45.0).all()
