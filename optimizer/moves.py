@@ -210,7 +210,7 @@ class Neighbourhood:
     def cycle_allowed(self, at: int, cycle_s: int) -> bool:
         """Whether a controller may run this cycle."""
         limits, before = self.models[at].book.limits, self.models[at].field.cycle_s
-        if not limits.cycle.fixed and cycle_s == self.field[at].cycle_s:
+        if cycle_s == self.field[at].cycle_s and (limits.cycle.today_may_stay or limits.cycle.allows(cycle_s)):
             return True
         if limits.cycle_change_s is not None and abs(cycle_s - before) > limits.cycle_change_s:
             return False

@@ -18,6 +18,7 @@ TABLES = {
     "fixed cycle": {"limits": {"cycle_s": 70.0}},
     "cycle of one": {"signals": {"q": {"cycle_s": 60.0}}},
     "bounds of one": {"signals": {"q": {"cycle_min_s": 55.0, "cycle_max_s": 66.0, "max_red_s": 31.0}}},
+    "shorter than the field": {"signals": {"q": {"cycle_max_s": 52.0}}},
     "longest green": {"limits": {"max_green_s": 30.0}},
     "greens of one": {"signals": {"p": {"max_green_s": 28.0, "min_greens": {"1": 20.0}}}},
     "green change": {"change": {"max_green_change_s": 3.0}},
