@@ -64,7 +64,11 @@ def read_utdf(path: Path | str) -> UtdfNetwork:
     NetworkError
         Every fault of the file together.
     """
-    utdf = read_sections(path)
+    return network_of(read_sections(path), str(path))
+
+
+def network_of(utdf: Utdf, where: str) -> UtdfNetwork:
+    """The network of a file's sections; `where` names it in errors."""
     reader = _Reader(utdf)
     if not utdf.faults:
         reader.nodes()
@@ -74,12 +78,12 @@ def read_utdf(path: Path | str) -> UtdfNetwork:
     if not utdf.faults:
         reader.signals()
     if utdf.faults:
-        raise NetworkError(str(path), utdf.faults)
+        raise NetworkError(where, utdf.faults)
     notes = reader.notes
     if utdf.unknown:
         notes.append(f"sections that are not read: {', '.join(utdf.unknown)}")
     network = assemble(
-        nodes=reader.node, links=reader.link, ways=reader.ways, programs=reader.programs, source=str(path), notes=notes
+        nodes=reader.node, links=reader.link, ways=reader.ways, programs=reader.programs, source=where, notes=notes
     )
     return UtdfNetwork(network=network, volumes_vph=reader.volumes, unknown_sections=tuple(utdf.unknown))
 
@@ -157,6 +161,10 @@ class _Reader:
             for i in range(base)
         )
         link_id = f"{up}_{name}"
+        if link_id in self.link:
+            line = links.row[name, "Up ID"]
+            self.utdf.faults.append(f"row {line}: two approaches of {name} come from {up}; put a node into one of them")
+            return
         self.link[link_id] = Link(
             id=link_id,
             from_node=up,

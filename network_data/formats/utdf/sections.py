@@ -77,6 +77,11 @@ def read_sections(path: Path | str) -> Utdf:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", "replace")  # Synchro writes the code page of Windows
+    return sections_of(text, str(path))
+
+
+def sections_of(text: str, where: str) -> Utdf:
+    """The sections of a file's text; `where` names it in errors."""
     out = Utdf()
     section = ""
     header: tuple[str, ...] = ()
@@ -96,7 +101,7 @@ def read_sections(path: Path | str) -> Utdf:
             elif header:
                 _row(out, section, header, cells, reader.line_num)
     except csv.Error as error:
-        raise NetworkError(str(path), f"row {reader.line_num}: {error}; export it as plain CSV") from None
+        raise NetworkError(where, f"row {reader.line_num}: {error}; export it as plain CSV") from None
     if not out.nodes or not out.links.values:
         out.faults.append("holds no [Nodes] or no [Links]; give a combined UTDF file")
     return out

@@ -10,14 +10,15 @@ import csv
 import io
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from network_data.assembly.plane import heading_in, turned
 from network_data.assembly.ways import BAY_NODE
 from network_data.controllers import Controller
-from network_data.formats.utdf.sections import COMPASS, HEADING_DEG
+from network_data.formats.utdf.read import network_of
+from network_data.formats.utdf.sections import COMPASS, HEADING_DEG, sections_of
 from network_data.limits import cell
 from network_data.network import Connection, Link, RoadNetwork
 from network_data.plans import BarrierGroup, ControllerPlan, TimingPlan
@@ -26,6 +27,7 @@ from network_data.rings import phases_of, starting_at_stage
 TURN = {"l": "L", "L": "L", "s": "T", "r": "R", "R": "R"}
 COLUMNS = tuple(f"{d}{t}" for d in COMPASS for t in "LTR")
 N_PHASES = 16
+STEP_S = 0.5
 
 
 @dataclass
@@ -63,7 +65,7 @@ def write_utdf(
         if link.to_node not in bays and link.drivable:
             arriving[link.to_node].append(link)
     for links in arriving.values():
-        _directions(links, made)
+        _directions(links, made, lambda link: (whole[link.id] or link).from_node)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
 
@@ -80,7 +82,55 @@ def write_utdf(
     section("Phases", _phases(network, plan, made))
     if network.crossings:
         made.left.append(f"{len(network.crossings)} crossings for people on foot")
-    return out.getvalue(), made.left
+    text = out.getvalue()
+    made.left += _differences(network, plan, made, whole, text)
+    return text, made.left
+
+
+def _differences(
+    network: RoadNetwork, plan: TimingPlan, made: _Plan, whole: Mapping[str, Link | None], text: str
+) -> list[str]:
+    """Signals that show something else when the text is read again, and for how much of a cycle."""
+    back = network_of(sections_of(text, "utdf"), "utdf").network
+
+    def name(link_id: str) -> str:
+        link = network.links[link_id]
+        before = whole.get(link_id)
+        ends = made.number.get((before or link).from_node), made.number.get(link.to_node)
+        own = f"{ends[0]}_{ends[1]}"
+        return f"{own}.{BAY_NODE}" if f"{own}.{BAY_NODE}" in back.links and link_id in made.direction else own
+
+    out = []
+    for controller in network.controllers.values():
+        other = back.controllers.get(str(_intid(controller, made)))
+        if other is None:
+            continue
+        program, read = plan.controllers[controller.id], other.programs[-1]
+        index = {m: head.index for head in other.heads for m in head.movement_ids}
+        pairs = [
+            (c.link_index, index[movement])
+            for c in network.connections
+            if c.controller_id == controller.id and c.link_index is not None
+            if (movement := f"{name(c.from_link)}>{_target(network, c.to_link, made)}") in index
+        ]
+        times = [n * STEP_S for n in range(int(program.cycle_s / STEP_S))]
+        shown = [(program.state_at(t), read.state_at(t)) for t in times]
+        apart = sum(any(_kind(a[i]) != _kind(b[j]) for i, j in pairs) for a, b in shown)
+        if apart:
+            share = apart / len(times)
+            out.append(
+                f"signal {controller.id!r}: {share:.0%} of its cycle, in which its interval table fits no phases"
+            )
+    return out
+
+
+def _target(network: RoadNetwork, link_id: str, made: _Plan) -> str:
+    return f"{made.number.get(network.links[link_id].from_node)}_{made.number.get(_end(network, link_id))}"
+
+
+def _kind(letter: str) -> str:
+    """What a letter means for who may drive: turn on red counts as red."""
+    return "r" if letter in "rsuoO" else letter.lower() if letter in "yY" else letter
 
 
 def columns_of(network: RoadNetwork) -> dict[tuple[str, str], tuple[str, str]]:
@@ -91,7 +141,7 @@ def columns_of(network: RoadNetwork) -> dict[tuple[str, str], tuple[str, str]]:
         if network.nodes[link.to_node].kind != BAY_NODE and link.drivable:
             arriving[link.to_node].append(link)
     for links in arriving.values():
-        _directions(links, made)
+        _directions(links, made, lambda link: link.id)  # every approach has its direction here
     out: dict[tuple[str, str], tuple[str, str]] = {}
     for c in network.connections:
         direction, turn = made.direction.get(c.from_link), TURN.get(c.direction)
@@ -109,10 +159,16 @@ def _numbers(network: RoadNetwork, bays: set[str], made: _Plan) -> None:
         made.left.append("names of nodes and links: intersections are numbered, links are <from>_<to>")
 
 
-def _directions(links: Sequence[Link], made: _Plan) -> None:
+def _directions(links: Sequence[Link], made: _Plan, start_of: Callable[[Link], str]) -> None:
     """A compass direction for each approach, the nearest that is free."""
     free = list(COMPASS)
+    seen: set[str] = set()
     for link in sorted(links, key=lambda x: x.id):
+        start = start_of(link)
+        if start in seen:
+            made.left.append(f"link {link.id!r}: a second one between the same intersections")
+            continue
+        seen.add(start)
         heading = heading_in(link.shape)
         if not free:
             made.left.append(f"approach {link.id!r}: an intersection has at most {len(COMPASS)}")

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from network_data.errors import DemandError, NetworkError
+from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.utdf import read_utdf, read_volumes, turns_of, write_utdf, write_volumes
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from tests.network_data.real_networks import files
 
 FILE = """[Network]
 Network Settings
@@ -191,6 +193,17 @@ def test_all_faults_come_together(tmp_path: Path) -> None:
         read_utdf(written(tmp_path, FILE.replace("Referenced To,2,1", "Referenced To,2,4")))
     with pytest.raises(NetworkError, match=r"no \[Nodes\]"):
         read_utdf(written(tmp_path, "hello\n"))
+
+
+def test_what_fits_no_phases_is_listed() -> None:
+    """Cologne's signals have greens that end apart within a stage: each is named with its share of the cycle."""
+    network = read_sumo_net(files("cologne8")[0])
+    plan = TimingPlan(controllers={c.id: c.programs[-1] for c in network.controllers.values()})
+    _, left = write_utdf(network, plan)
+    odd = [line for line in left if "its interval table fits no phases" in line]
+    assert len(odd) == 4
+    assert all("3% of its cycle" in line for line in odd)
+    assert any("a U-turn" in line for line in left)
 
 
 def test_without_timing_a_program_is_assumed(tmp_path: Path) -> None:
