@@ -91,8 +91,8 @@ class DemandCase:
         source = hashlib.sha256(repr((VERSION, self.scale, self.seed, INTERVAL_S, AFTER_S, self.loops)).encode())
         for path in self.base.files:
             source.update(path.read_bytes() if path.is_file() else b"")
-        stem = folder / f"{self.name}.{source.hexdigest()[:12]}"
-        counts, turns = stem.with_suffix(".counts.parquet"), stem.with_suffix(".turns.parquet")
+        stem = f"{self.name}.{source.hexdigest()[:12]}"
+        counts, turns = folder / f"{stem}.counts.parquet", folder / f"{stem}.turns.parquet"
         if not turns.is_file():
             if reason := self.base.missing():
                 raise InputError(self.name, reason)
