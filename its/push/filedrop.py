@@ -187,10 +187,13 @@ def signed(controller: str, number: int, contents: dict[str, str], key: Secret) 
     """
     files = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(contents.items())}
     manifest = {"format": FORMAT, "controller": controller, "number": number, "files": files}
+    signer: Ed25519PrivateKey | None = None
     try:
         signer = Ed25519PrivateKey.from_private_bytes(base64.b64decode(key.reveal(), validate=True))
     except ValueError:
-        raise InputError("secret that signs", "is no Ed25519 private key; give its 32 octets in base64") from None
+        signer = None  # told below: frames of the error know the key
+    if signer is None:
+        raise InputError("secret that signs", "is no Ed25519 private key; give its 32 octets in base64")
     signature = signer.sign(manifest_bytes(manifest))
     return json.dumps({**manifest, "signature": base64.b64encode(signature).decode()}, indent=1, sort_keys=True) + "\n"
 

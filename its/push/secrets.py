@@ -94,12 +94,16 @@ def need_secret(owner: str, part: str, *, environment: Mapping[str, str] | None 
 
 
 def _from_file(path: Path) -> Secret:
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"credential {path.name}", "is larger than 64 KiB; is it the right one?")
+    found: Secret | None = None
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"credential {path.name}", "is larger than 64 KiB; is it the right one?")
-        return Secret(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        found = Secret(path.read_text(encoding="utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
-        raise InputError(f"credential {path.name}", "is not UTF-8 text; encode it so") from None
+        found = None  # told below: the error itself carries the content
+    if found is None:
+        raise InputError(f"credential {path.name}", "is not UTF-8 text; encode it so")
+    return found
 
 
 def _from_keyring(name: str) -> Secret | None:

@@ -36,6 +36,7 @@ from its.push.driver import NoAnswerError, RefusedError
 from its.push.gate import Pair, Permit
 from its.push.secrets import Secret, need_secret
 from its.push.targets import Profile, Target
+from network_data.errors import InputError
 
 AUTH = {
     "SHA-1": USM_AUTH_HMAC96_SHA,
@@ -48,6 +49,8 @@ HEADER_BYTES = 150
 """What a message needs beside its cells, SNMPv3's security included."""
 UNSURE = {"commitFailed", "undoFailed", "genErr"}
 """Error states of a SET that leave open what was stored."""
+LEAST_KEY = 8
+"""Shortest password of SNMPv3 (RFC 3414)."""
 BACKOFF, MOST = 1.3, 3.0
 """Each further try of a GET waits that much longer, up to that many times the first."""
 
@@ -169,6 +172,7 @@ class SnmpClient:
     ) -> tuple[str, dict[str, Answer | None]] | None:
         """One request; None where nothing came back."""
         objects = [_object(oid, value) for oid, value in cells]
+        failed = ""
         async with self._worker.gate:
             await self._pace()
             self.requests += 1
@@ -183,8 +187,9 @@ class SnmpClient:
                     lookupMib=False,
                 )
             except PySnmpError as error:
-                # from None: pysnmp's frames hold keys
-                raise RefusedError(f"{self.address}: {_first_line(error)}") from None
+                failed = type(error).__name__
+        if failed:  # raised out here: pysnmp's frames and words may hold keys, and must not hang on as context
+            raise RefusedError(f"{self.address}: SNMP failed ({failed}); check address, user and keys")
         if isinstance(indication, RequestTimedOut):
             return None
         if indication:
@@ -210,7 +215,13 @@ class SnmpClient:
     def _need(self, part: str) -> Secret:
         """A secret, looked up once: a keyring takes its time."""
         if part not in self._found:
-            self._found[part] = need_secret(self._secret, part)
+            secret = need_secret(self._secret, part)
+            text = secret.reveal()
+            fit = text.isascii() and text.isprintable() and (part == "community" or len(text) >= LEAST_KEY)
+            del text
+            if not fit:
+                raise InputError(f"secret {self._secret}.{part}", f"needs {LEAST_KEY} or more plain ASCII characters")
+            self._found[part] = secret
         return self._found[part]
 
     async def _pace(self) -> None:

@@ -10,14 +10,16 @@ import pickle
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import keyring
 import keyring.backend
 import pytest
 
-from benchmarks._push_agents import AUTH_KEY, PRIV_KEY
+from benchmarks._push_agents import AUTH_KEY, PRIV_KEY, Agent
 from benchmarks._push_street import Fault, Street, plan_of
 from its.push.drivers import Drivers
+from its.push.filedrop import signed
 from its.push.secrets import SERVICE, Secret, environment_name, find_secret, need_secret
 from network_data.errors import InputError, SignalError
 
@@ -118,22 +120,20 @@ def test_nothing_prints_logs_or_pickles_a_secret(caplog: pytest.LogCaptureFixtur
     assert not Secret("")
 
 
-def test_tracebacks_show_no_secret_even_with_their_variables(ring: Ring) -> None:
-    """Where a push fails deep in the protocol, all frames with their locals are clean."""
-    street_targets = Street.targets
-
-    @dataclass
-    class Nowhere:
-        port: int = 9
-        name: str = "J1"
-
-    holder = Street.__new__(Street)
-    holder.scripted, holder.command, holder.names = True, "action", ["J1"]
-    from benchmarks._push_agents import Agent
-
-    holder.agents = [Agent("J1", 9, Path("unused"), {})]
-    holder.proxy = type("P", (), {"ports": [9]})()
-    targets = street_targets(holder, profile={"attempts": 1, "timeout_s": 0.1})
+@pytest.mark.parametrize("version", ["3", "2c"])
+@pytest.mark.parametrize("word", [AUTH_KEY, "kurz", "ключ-ключ-ключ", "a" * 5000, "\udcff\udcfe12345678", "0x12345678"])
+def test_tracebacks_show_no_secret_even_with_their_variables(
+    word: str, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys good and bad, deep in the protocol: all frames with their locals are clean, and no context hangs on."""
+    for part in ("auth", "community"):
+        monkeypatch.setenv(environment_name("field", part), word)
+    away = Street.__new__(Street)
+    away.scripted, away.command, away.names = True, "action", ["J1"]
+    away.agents = [Agent("J1", 9, Path("unused"), {})]
+    away.proxy = SimpleNamespace(ports=[9])  # type: ignore[assignment]
+    profile = {"attempts": 1, "timeout_s": 0.1, "version": version, "insecure": version != "3"}
+    targets = away.targets(profile=profile)
 
     async def fail() -> None:
         drivers = Drivers(targets)
@@ -144,10 +144,27 @@ def test_tracebacks_show_no_secret_even_with_their_variables(ring: Ring) -> None
 
     with pytest.raises(SignalError) as caught:
         asyncio.run(fail())
-    text = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    error = caught.value
+    assert error.__context__ is None
+    assert error.__traceback__ is not None
+    own = error.__traceback__.tb_next  # the frame of this test knows the word
+    text = "".join(traceback.TracebackException(type(error), error, own, capture_locals=True).format())
     assert "prepare" in text
-    assert AUTH_KEY not in text
+    assert word not in text
     assert PRIV_KEY not in text
+
+
+def test_bad_credentials_and_signing_keys_stay_unsaid(folder: Path) -> None:
+    """A credential that is no text, and a key that is no key: neither hangs on the error."""
+    (folder / "north.auth").write_bytes(b"\xff\xfesecret-bytes")
+    with pytest.raises(InputError, match="is not UTF-8 text") as caught:
+        find_secret("north", "auth", environment={"CREDENTIALS_DIRECTORY": str(folder)})
+    assert caught.value.__context__ is None
+    for key in ("not base64 at all!", "c2hvcnQ="):
+        with pytest.raises(InputError, match="no Ed25519 private key") as caught:
+            signed("J1", 1, {}, Secret(key))
+        assert caught.value.__context__ is None
+        assert key not in str(caught.value)
 
 
 def test_a_push_leaves_no_secret_behind(street: Street, caplog: pytest.LogCaptureFixture) -> None:
