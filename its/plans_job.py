@@ -34,7 +34,7 @@ def open_store(where: str, *, actor: str | None = None) -> Store:
     if "@" in where and ":" in where.split("://", 1)[-1].rsplit("@", 1)[0]:
         raise InputError("--store", "carries a password; leave it out and give the secret 'store' (docs/push.md)")
     secret = find_secret(PASSWORD, "password") if "://" in where and not where.startswith("sqlite:") else None
-    return Store.open(where, actor=actor, password=secret.reveal() if secret is not None else None)
+    return Store.open(where, actor=actor, password=secret.reveal if secret is not None else None)
 
 
 def with_store(where: str, job: Callable[[Store], int], *, actor: str | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,15 @@ LOCK_KEY = 0x1750_57A7E5
 HOW = "give a file, sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 
-def open_engine(where: str, *, password: str | None = None) -> Engine:
+def open_engine(where: str, *, password: Callable[[], str] | None = None) -> Engine:
     """The engine of a database, migrated to the newest form.
 
     Parameters
     ----------
     where : str
         A file, `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
-    password : str, optional
-        For PostgreSQL; kept out of `where` so that it shows up nowhere.
+    password : callable, optional
+        Gives the one for PostgreSQL; no text, so that no traceback shows it.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def open_engine(where: str, *, password: str | None = None) -> Engine:
         shown = url.render_as_string(hide_password=True)
         if url.get_backend_name() == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-            url = url.set(password=password) if password else url
+            url = url.set(password=password()) if password is not None else url
         elif url.get_backend_name() != "sqlite":
             raise InputError("plan store", f"{shown} is neither SQLite nor PostgreSQL; {HOW}")
         engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
@@ -54,12 +55,14 @@ def open_engine(where: str, *, password: str | None = None) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_connected)
         event.listen(engine, "begin", _sqlite_begun)
+    reason = ""
     try:
         _migrate(engine)
     except OperationalError as error:
-        engine.dispose()
         reason = str(error.orig).splitlines()[0] if error.orig else "no reason given"
-        raise InputError("plan store", f"{shown} cannot be opened: {reason}; check path, rights and server") from None
+    if reason:  # raised out here: the driver's frames know the password
+        engine.dispose()
+        raise InputError("plan store", f"{shown} cannot be opened: {reason}; check path, rights and server")
     return engine
 
 

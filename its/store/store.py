@@ -58,7 +58,7 @@ class Store:
         where: str,
         *,
         actor: str | None = None,
-        password: str | None = None,
+        password: Callable[[], str] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> Store:
         """Open a store, made or migrated if need be.
@@ -69,8 +69,8 @@ class Store:
             A file, `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
         actor : str, optional
             Who acts; the user of the machine without.
-        password : str, optional
-            For PostgreSQL.
+        password : callable, optional
+            Gives the password for PostgreSQL.
         clock : callable
             Gives the moment of each record.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -235,6 +236,20 @@ def test_a_store_that_cannot_be_opened_says_why(where: str, says: str) -> None:
     with pytest.raises(InputError, match=says) as caught:
         Store.open(where, actor="t")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_hangs_on_no_error() -> None:
+    """Not in the words, not in the context, not in the variables of any frame."""
+    word = "hunter2-hunter2"
+    with pytest.raises(InputError) as caught:
+        Store.open("postgresql://its@127.0.0.1:1/none", actor="t", password=lambda: "hunter2" + "-hunter2")
+    error = caught.value
+    assert error.__context__ is None
+    assert error.__traceback__ is not None
+    own = error.__traceback__.tb_next
+    text = "".join(traceback.TracebackException(type(error), error, own, capture_locals=True).format())
+    assert "open_engine" in text
+    assert word not in text
 
 
 def test_the_first_record_follows_nothing(store: Store) -> None:
