@@ -275,9 +275,8 @@ class Coordinator:
                 continue
             problem = problem_of(costs, allowed=self.allowed(candidate, cycle_s))
             now = {m.controller.id: s.offset_s for m, s in zip(models, candidate, strict=True)}
-            found = solve_offsets(
-                problem, seed=self.seed, start_s={s: now[s] for s in problem.signals}, nodes=self._nodes(problem)
-            )
+            known = {s: now[s] for s in problem.signals}
+            found = solve_offsets(problem, seed=self.seed, start_s=known, nodes=self._nodes(problem), annealings=1)
             reached = problem.veh_s(problem.value([now[s] for s in problem.signals]))
             changeable = max(found.mean_veh_s - found.bound_veh_s, 1e-9)
             out.append(

@@ -45,10 +45,13 @@ def offsets_in_waves(
     held = {name: int(np.argmax(mask)) for name, mask in allowed.items() if name in street and mask.sum() == 1}
     waves = widest_bands(bands, n, held_s=held, effort=effort, seed=seed)
     if waves is None:
-        narrow = min(bands, key=lambda band: band.attainable_s)
+        narrow = min(bands, key=lambda band: band.attainable_s - band.least_s)
+        free = widest_bands([replace(band, least_s=0) for band in bands], n, held_s=held, effort=effort, seed=seed)
+        most = "; together the widest are " + " and ".join(f"{w} s" for w in free.widths_s) if free is not None else ""
         raise InfeasibleError(
             f"no offsets leave green bands of {narrow.least_s} s from {narrow.stops[0].signal} to "
-            f"{narrow.stops[-1].signal}, whose shortest green is {narrow.attainable_s} s; ask for less in [bandwidth]"
+            f"{narrow.stops[-1].signal}, whose shortest green is {narrow.attainable_s} s{most}; "
+            "ask for less in [bandwidth]"
         )
     masks = dict(allowed)
     for name, offset_s in waves.offsets_s.items():
