@@ -16,7 +16,7 @@ import pyarrow.parquet as pa_parquet
 from numpy.typing import NDArray
 
 from network_data.errors import DemandError
-from network_data.formats.files import open_bytes, read_bytes
+from network_data.formats.files import open_bytes, read_bytes, read_start
 from network_data.limits import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, from_cell
 
 PARQUET_MAGIC = b"PAR1"
@@ -65,9 +65,7 @@ def iter_tables(path: Path | str, wanted: set[str] | None = None) -> Iterator[Ta
     DemandError
         Neither CSV nor parquet, damaged, or beyond the limits of rows, columns and size.
     """
-    with open_bytes(path) as stream:
-        is_parquet = stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC
-    if is_parquet:
+    if read_start(path, len(PARQUET_MAGIC)) == PARQUET_MAGIC:
         yield from _parquet(path, wanted)
         return
     try:
@@ -95,7 +93,7 @@ def _parquet(path: Path | str, wanted: set[str] | None) -> Iterator[Table]:
                 columns = {name: batch.column(raw) for name, raw in names.items() if raw in chosen}
                 yield Table(columns, _rows(row, batch.num_rows), ())
                 row += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DemandError(str(path), f"is a damaged parquet file: {error}; write it again") from None
 
 

@@ -251,8 +251,8 @@ def _late(
         return []
     order = np.argsort(name, kind="stable")
     # one running maximum serves all detectors: each lies a span above the one before
-    span = float(at_s.max() - at_s.min()) + 1.0
-    lifted = time_s[order] - at_s.min() + name[order] * span
+    span = float(time_s.max() - time_s.min()) + 1.0
+    lifted = time_s[order] - time_s.min() + name[order] * span
     late = np.zeros(len(order), dtype=bool)
     late[order] = np.maximum.accumulate(lifted) - lifted > layout.late_s
     if late.mean() > layout.late_share:

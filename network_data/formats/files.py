@@ -52,6 +52,15 @@ def read_bytes(path: Path | str, limit: int = MAX_BYTES) -> bytes:
             raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
 
 
+def read_start(path: Path | str, n: int) -> bytes:
+    """The first bytes of a file, unpacked: enough to recognize it by."""
+    with open_bytes(path) as stream:
+        try:
+            return stream.read(n)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(str(path), f"cannot be read: {error}; the file is damaged, fetch it again") from None
+
+
 def iter_xml(path: Path | str) -> Iterator[tuple[str, int, Element]]:
     """Stream an XML file: yields (event, depth, element) for 'start' and 'end'; depth of the root is 0.
 

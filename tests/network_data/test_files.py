@@ -7,7 +7,8 @@ import pytest
 
 from network_data.errors import InputError
 from network_data.formats import files
-from network_data.formats.files import iter_xml, open_bytes, read_bytes, root_tag, write_aside
+from network_data.formats.files import iter_xml, open_bytes, read_bytes, read_start, root_tag, write_aside
+from network_data.tables import read_table
 
 
 def put(tmp_path: Path, content: bytes) -> Path:
@@ -31,6 +32,11 @@ def test_a_damaged_gzip_is_an_error(tmp_path: Path) -> None:
         read_bytes(path)
     with pytest.raises(InputError, match="damaged"):
         list(iter_xml(path))
+    path.write_bytes(b"\x1f\x8b\x08\x00" + bytes(6) + b"\xff" * 20)
+    with pytest.raises(InputError, match="damaged"):
+        read_start(path, 4)
+    with pytest.raises(InputError, match="damaged"):
+        read_table(path)
 
 
 def test_more_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
