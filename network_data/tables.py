@@ -192,7 +192,7 @@ def numbers(column: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_], N
     none = np.zeros(len(column), dtype=bool)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         blank = column.is_null().to_numpy(zero_copy_only=False)
-        value = column.cast(pa.float64()).to_numpy(zero_copy_only=False).copy()
+        value = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).copy()
         return np.where(np.isinf(value), np.nan, value), none, ~np.isfinite(value) & ~blank
     text = pc.fill_null(pc.cast(column, pa.string()), "")
     good = pc.match_substring_regex(text, NUMBER)

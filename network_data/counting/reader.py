@@ -64,7 +64,12 @@ def read_block(
     for path in paths:
         rows.begin(path)
         for table in iter_tables(path, _columns(layout)):
-            rows.add(path, table)
+            try:
+                rows.add(path, table)
+            except pa.ArrowException as error:
+                raise DemandError(
+                    str(path), f"a column holds neither text nor numbers nor times: {error}; export it as such"
+                ) from None
     collected = rows.collected()
     return lay_out(collected, layout, known)
 

@@ -156,6 +156,16 @@ def test_parquet_in_pieces(tmp_path, monkeypatch):
         read_block([path], CountLayout(interval_s=300))
 
 
+def test_columns_of_odd_types_end_in_an_error(tmp_path):
+    """Bytes that are no text and other types of parquet say so; huge integers are numbers, for the check to refuse."""
+    path = tmp_path / "counts.parquet"
+    pq.write_table(pa.table({"detector": pa.array([b"\xff"], pa.binary()), "begin_s": [0], "veh": [1]}), path)
+    with pytest.raises(DemandError, match="neither text nor numbers"):
+        read_block([path], CountLayout(interval_s=300))
+    pq.write_table(pa.table({"detector": ["a"], "begin_s": [0], "veh": [2**62]}), path)
+    assert read_block([path], CountLayout(interval_s=300)).veh[0, 0, 0] == 2**62
+
+
 def test_too_many_begins_are_refused(tmp_path, monkeypatch):
     """Rows that would spread over more cells than a block may have end in an error, not in memory."""
     path = write(tmp_path, "detector,begin_s,end_s,veh", *[f"d{k},{k},{k + 300},1" for k in range(50)])
