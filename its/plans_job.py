@@ -9,7 +9,6 @@ from typing import Any
 
 from its.console import DONE, RULES_NOT_MET, format_table
 from its.push.secrets import find_secret
-from its.recognize import load_network
 from its.store import PlanView, Store
 from its.store.chain import utc_text
 from its.store.plan_diff import plan_diff
@@ -127,6 +126,8 @@ def export_job(store: Store, reference: str, out: Path, network: Path | None) ->
     elif out.name.endswith(".csv"):
         if network is None:
             raise InputError(str(out), "needs the movements' names; give --network")
+        from its.recognize import load_network  # reads many formats: not for every command
+
         roads = load_network(network)
         write_aside(out, plan_csv(roads, plan_of_document(json.loads(content), roads)))
     else:
