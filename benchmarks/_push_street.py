@@ -105,7 +105,7 @@ class Street:
         self.names = [f"J{k + 1}" for k in range(n)]
         self._variant = 0
         self._base: Truth | None = None
-        """What somebody else's command may put in force, where the fault is just that."""
+        """What somebody else's command may put in force, where the fault is just that, perhaps after our last look."""
         base = {name: plan_of(name, 0) for name in self.names}
         self.agents = [
             Agent(name, port, folder / name, cells_of(base[name]), scripted=scripted)
@@ -254,7 +254,7 @@ class Street:
         return [
             f"{name} is said to be {state}, runs {now[name]}"
             for name, state in states.items()
-            if state in meant and now[name] != meant[state][name]
+            if state in meant and now[name] not in (meant[state][name], self._base)
         ]
 
 
