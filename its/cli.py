@@ -427,6 +427,12 @@ def discharge(
     actuations: Annotated[
         Path | None, typer.Option(metavar="A", help="Single actuations: CSV or parquet detector,on_s,off_s.")
     ] = None,
+    events: Annotated[
+        Path | None, typer.Option(metavar="E", help="High-resolution log of a controller, instead of actuations.")
+    ] = None,
+    channels: Annotated[
+        Path | None, typer.Option(metavar="CH", help="Its detector channels: CSV DeviceId,Phase,Parameter,Function.")
+    ] = None,
     counts: Counts = None,
     greens: Annotated[
         Path | None, typer.Option(metavar="G", help="Recorded greens: CSV or parquet link,lane,start_s,end_s.")
@@ -440,8 +446,10 @@ def discharge(
     as_json: Json = False,
 ) -> None:
     """Saturation flow and start-up loss per lane group, from stop-bar loops and the greens that were shown."""
-    if (actuations is None) == (counts is None):
-        raise typer.BadParameter("give either --actuations or --counts")
+    if sum(given is not None for given in (actuations, events, counts)) != 1:
+        raise typer.BadParameter("give one of --actuations, --events and --counts")
+    if (events is None) != (channels is None):
+        raise typer.BadParameter("--events and --channels go together")
     _check_period(begin, end)
 
     def job() -> int:
@@ -449,7 +457,8 @@ def discharge(
 
         return discharge_job(
             DischargeRequest(
-                network=network, detectors=detectors, actuations=actuations, counts=counts, greens=greens, plans=plans,
+                network=network, detectors=detectors, actuations=actuations, events=events, channels=channels,
+                counts=counts, greens=greens, plans=plans,
                 begin_s=begin, end_s=end, days=days, standard=standard, out=out, as_json=as_json,
             )
         )  # fmt: skip

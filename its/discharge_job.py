@@ -16,10 +16,14 @@ from its.requests import Standard
 from network_data.counting.counts import read_counts, select_days
 from network_data.detectors import Detector, read_detectors
 from network_data.discharge.actuations import read_actuations, read_greens
+from network_data.discharge.controller_log import from_events
+from network_data.discharge.greens import Greens
 from network_data.discharge.headways import Range
 from network_data.discharge.lanes import DAY_S, Actuations, Lane, LaneDischarge, LoopCounts, lane_discharges
 from network_data.errors import DemandError
 from network_data.formats.files import write_aside
+from network_data.formats.hires import read_events
+from network_data.formats.hires_measures import read_channels
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim.field_saturation import GroupDischarge, field_saturations, group_discharges
@@ -33,6 +37,8 @@ class DischargeRequest:
     network: Path
     detectors: Path
     actuations: Path | None
+    events: Path | None
+    channels: Path | None
     counts: Path | None
     greens: Path | None
     plans: Path | None
@@ -50,6 +56,7 @@ class _Data:
     begin_s: float
     end_s: float
     days: int = 1
+    greens: Mapping[Lane, Greens] | None = None
 
 
 def discharge_job(request: DischargeRequest) -> int:
@@ -73,7 +80,7 @@ def discharge_job(request: DischargeRequest) -> int:
 def _found(
     request: DischargeRequest, network: RoadNetwork, plan: TimingPlan, detectors: tuple[Detector, ...], data: _Data
 ) -> dict[Lane, LaneDischarge]:
-    greens = read_greens(request.greens, network) if request.greens is not None else None
+    greens = read_greens(request.greens, network) if request.greens is not None else data.greens
     return lane_discharges(
         network, plan, detectors, data.loops, begin_s=data.begin_s, end_s=data.end_s, days=data.days, greens=greens
     )
@@ -85,8 +92,12 @@ def _data(request: DischargeRequest, detectors: tuple[Detector, ...]) -> _Data:
         first_s = min(float(a.on_s[0]) for a in loops.values())
         last_s = max(float(a.off_s[-1]) for a in loops.values())
         return _Data(loops, *_period(request, first_s, last_s))
+    if request.events is not None and request.channels is not None:
+        events = read_events(request.events)
+        made, shown = from_events(events, read_channels(request.channels, device=events.device), detectors)
+        return _Data(made, *_period(request, *events.period_s), greens=shown)
     if request.counts is None:
-        raise DemandError("its discharge", "neither actuations nor counts are given; give --actuations or --counts")
+        raise DemandError("its discharge", "no loops are given; give --actuations, --events or --counts")
     days = [table.frame for _, table in select_days(read_counts(request.counts, detectors), request.days)]
     spans = [(float(f["begin_s"].min()), float(f["end_s"].max())) for f in days]
     begin_s, end_s = _period(request, min(a for a, _ in spans), max(b for _, b in spans))
