@@ -28,6 +28,7 @@ EXAMPLE = (
 )
 TO_MPS = {"m/s": 1.0, "km/h": 1 / 3.6, "mph": 0.44704}
 LARGEST = 1e30
+NO_NAME = -1
 MAX_FAULTS = 10_000
 """Faults of rows are collected up to here; what is worse is another kind of file."""
 
@@ -107,6 +108,7 @@ class _Rows:
 
     layout: CountLayout
     names: _Numbered[str] = field(default_factory=_Numbered)
+    number: dict[str, int] = field(default_factory=dict)
     times: _Numbered[tuple[object, ...]] = field(default_factory=_Numbered)
     kind: str = ""  # what the times are: texts, or seconds after midnight
     name: list[NDArray[np.int32]] = field(default_factory=list)
@@ -191,21 +193,33 @@ class _Rows:
     def _names(self, table: Table) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
         """Detectors by number; rows whose name has a fault are said and marked."""
         columns = [texts(table.columns[name]) for name in self.layout.name_columns]
-        codes, tuples = _distinct([(c.codes, list(c.categories)) for c in columns])
-        joined = [self.layout.joined_by.join(map(str, parts)) for parts in tuples]
-        wrong = [name_fault(name) for name in joined]
-        numbered = self.names.numbers([self.layout.names.get(name, name) for name in joined])
-        bad = np.array([fault is not None for fault in wrong], dtype=bool)[codes] if wrong else np.zeros(0, dtype=bool)
+        if len(columns) == 1:
+            codes, joined = np.asarray(columns[0].codes, dtype=np.int64), list(columns[0].categories)
+        else:
+            codes, tuples = _distinct([(c.codes, list(c.categories)) for c in columns])
+            joined = [self.layout.joined_by.join(map(str, parts)) for parts in tuples]
+        for name in joined:
+            if name not in self.number:
+                self.number[name] = self._number(name)
+        numbered = np.array([self.number[name] for name in joined], dtype=np.int32)
+        bad = (numbered == NO_NAME)[codes]
         for i in np.flatnonzero(bad)[:MAX_FAULTS]:
-            self.faults.append(f"row {table.row[i]}: the detector's name {wrong[codes[i]]}")
-        return numbered[codes] if len(numbered) else np.zeros(0, dtype=np.int32), bad
+            self.faults.append(f"row {table.row[i]}: the detector's name {name_fault(joined[codes[i]])}")
+        return numbered[codes], bad
+
+    def _number(self, name: str) -> int:
+        """The number of a detector by its name in the file, `NO_NAME` where that has a fault."""
+        if name_fault(name):
+            return NO_NAME
+        return int(self.names.numbers([self.layout.names.get(name, name)])[0])
 
     def _of_lane(self, name: NDArray[np.int32], lane: str) -> NDArray[np.int32]:
         """The detectors of one lane, for those of a whole row."""
-        codes, used = pd.factorize(name)
+        codes, used = pd.factorize(np.maximum(name, 0))  # rows without a name are refused anyway
         all_names = list(self.names.of)
+        known = [all_names[k] if all_names else "" for k in used]
         own = self.names.numbers(
-            [self.layout.lane_name.replace("{detector}", all_names[k]).replace("{lane}", lane) for k in used]
+            [self.layout.lane_name.replace("{detector}", name).replace("{lane}", lane) for name in known]
         )
         return own[codes]
 
