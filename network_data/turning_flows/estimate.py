@@ -9,7 +9,7 @@ The second finds every interval's flows under these totals, with what is on the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -23,14 +23,13 @@ from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.tables import capped
-from network_data.turning_flows.advice import Advice, most_helpful
-from network_data.turning_flows.agreement import Disagreement, disagreement
 from network_data.turning_flows.course import interval_flows
 from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
 from network_data.turning_flows.layout import Layout
 from network_data.turning_flows.local_ranges import local_variances
 from network_data.turning_flows.ranges import highest_density, variances
+from network_data.turning_flows.records import DetectorFit, Estimate, geh
 from network_data.turning_flows.routes import RouteShares
 from network_data.turning_flows.sensors import LOOSE_UP_TO, Readings, Sensors, lay_out, read
 from network_data.turning_flows.series import DaySeries, day_series
@@ -38,6 +37,8 @@ from network_data.turning_flows.standing import Standing, none_standing, queues_
 from network_data.turning_flows.totals import MOST_LINKS, Problem, Totals, members, period_totals
 from network_data.turning_flows.unknowns import unknowns_of
 from network_data.turns import TurnTable, spread
+
+__all__ = ["DetectorFit", "Estimate", "Estimator", "demand_from_turns", "estimate_demand", "geh"]
 
 FLOAT = NDArray[np.float64]
 MAX_INTERVALS = 288
@@ -49,76 +50,6 @@ IMPLIED_BELOW = 0.25
 """A flow is implied by counts if they leave so small a share of the prior's variance. [-]"""
 LEAST_GROWTH_VEH, GROWTH_SHARE = 1.0, 0.03
 """What may stand on a link at the end beyond that at the begin, unseen: so much, and of its room. [veh, -]"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectorFit:
-    """How one detector's count compares with the estimate, over the period; NaN where it counted nothing."""
-
-    detector: str
-    counted_veh: float
-    fitted_veh: float
-    geh: float
-    repaired: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Estimate:
-    """A day's demand with its fit to the counts, what was repaired and what must be known about it.
-
-    `served` are the flows over the stop lines while the counts were taken; None where no queue held vehicles back: then
-    they are the demand. `problem` and `totals` are what the period's flows rest on, for questions asked later.
-    """
-
-    demand: Demand
-    fit: tuple[DetectorFit, ...]
-    repaired: tuple[str, ...]
-    notes: tuple[str, ...]
-    served: Demand | None = None
-    problem: Problem | None = None
-    totals: Totals | None = None
-
-    @cached_property
-    def disagreement(self) -> Disagreement:
-        """The smallest set of detectors whose removal makes the rest agree.
-
-        Raises
-        ------
-        DemandError
-            The estimate was not made by an estimator.
-        """
-        return disagreement(*self._rests_on)
-
-    @cached_property
-    def advice(self) -> tuple[Advice, ...]:
-        """Approaches to signals without any loop, in the order in which loops there would narrow the ranges.
-
-        Raises
-        ------
-        DemandError
-            The estimate was not made by an estimator.
-        """
-        problem, totals = self._rests_on
-        unknowns = problem.unknowns
-        signalled = {m.pair for m in unknowns.network.movements.values() if m.controller_id is not None}
-        pairs = [n for n, pair in enumerate(unknowns.turns_of_pair) if pair in signalled]
-        j = np.flatnonzero(np.isin(unknowns.pair, pairs))
-        sums = sparse.csr_matrix((np.ones(len(j)), (unknowns.pair[j], j)), shape=(problem.layout.n_pair, unknowns.n))
-        looped = {d.link_id for d in problem.sensors.detectors}
-        candidates = [link for link in dict.fromkeys(start for start, _ in signalled) if link not in looped]
-        return most_helpful(problem.layout, totals, sums[pairs], sorted(candidates))
-
-    @property
-    def _rests_on(self) -> tuple[Problem, Totals]:
-        if self.problem is None or self.totals is None:
-            raise DemandError("estimate", "does not hold what it rests on; make it with Estimator.estimate")
-        return self.problem, self.totals
-
-
-def geh(counted_vph: FLOAT | float, fitted_vph: FLOAT | float) -> FLOAT:
-    """GEH statistic of hourly flows: sqrt(2 (a - b)² / (a + b)), 0 where both are 0. [-]"""
-    a, b = np.asarray(counted_vph, dtype=float), np.asarray(fitted_vph, dtype=float)
-    return np.asarray(np.sqrt(2 * (a - b) ** 2 / np.maximum(a + b, 1e-9)))
 
 
 def _grid(begin_s: float, end_s: float, interval_s: float) -> tuple[FLOAT, FLOAT]:
