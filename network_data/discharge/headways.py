@@ -10,7 +10,7 @@ there, or nobody) tells the saturated cycles outright.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ LEAST_ARRIVAL_S = 1.0
 SPREAD = (0.08, 0.6)
 """Bounds on the spread of the logarithm of a queue's headways, so that no law closes around a single one. [-]"""
 ROUNDS = 200
+STARTS_S, AS_LIKELY = (1.7, 2.0, 2.4), 2.0
+"""First guesses of the saturation headway [s]; laws whose log-likelihood is so near to the best explain as well (the
+95 % point of a likelihood ratio with one degree of freedom is 1.92)."""
 SMALL = 1e-300
 
 
@@ -167,7 +170,21 @@ def queue_discharge(found: Departures, *, least_headways: float = 30.0, least_gr
     h = found.headway_s
     if h.shape[0] == 0 or h.shape[1] <= START_PLACES:
         return None
-    spread, queued, goes_on = _fit(found)
+    fits = sorted((_fit(found, start_s) for start_s in STARTS_S), key=lambda fit: -fit.likelihood)
+    near = [fit for fit in fits if fit.likelihood > fits[0].likelihood - AS_LIKELY]
+    told = [_told(found, fit, least_headways, least_greens) for fit in near]
+    best = told[0]
+    if best is None:
+        return None
+    # laws that explain the departures as well widen the range to what they say
+    ranges = [one.headway_s for one in told if one is not None]
+    wide = Range(value=best.headway_s.value, low=min(r.low for r in ranges), high=max(r.high for r in ranges))
+    return replace(best, headway_s=wide)
+
+
+def _told(found: Departures, fit: _Fit, least_headways: float, least_greens: int) -> QueueDischarge | None:
+    """What one pair of laws makes of the departures."""
+    h, queued, goes_on = found.headway_s, fit.queued, fit.goes_on
     late = queued[:, START_PLACES:] * np.isfinite(h[:, START_PLACES:])
     values = np.where(np.isfinite(h[:, START_PLACES:]), h[:, START_PLACES:], 0.0)
     weight, total = late.sum(axis=1), (late * values).sum(axis=1)
@@ -179,7 +196,7 @@ def queue_discharge(found: Departures, *, least_headways: float = 30.0, least_gr
     unsure = late * (1 - late)
     rough_s = total.sum() / weight.sum()
     doubt = (unsure * (values - rough_s) ** 2).sum()
-    headway = _ratio(total + cut * found.rest_s, weight + cut * (1 - spread**2) / 2, float(doubt))
+    headway = _ratio(total + cut * found.rest_s, weight + cut * (1 - fit.spread**2) / 2, float(doubt))
     return QueueDischarge(
         headway_s=headway,
         startup_loss_s=_startup(h, queued, headway),
@@ -190,18 +207,31 @@ def queue_discharge(found: Departures, *, least_headways: float = 30.0, least_gr
     )
 
 
-def _fit(found: Departures) -> tuple[float, FLOAT, FLOAT]:
-    """Spread of the queue's headways; chance of each vehicle to have queued (K, N), of the queue to go on (K,)."""
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What a pair of laws makes of each vehicle: the chance to have queued, and of the queue to outlast the green.
+
+    `spread` is that of the queue's headways, `likelihood` the logarithm of that of all departures.
+    """
+
+    spread: float
+    queued: FLOAT  # (K, N)
+    goes_on: FLOAT  # (K,)
+    likelihood: float
+
+
+def _fit(found: Departures, start_s: float) -> _Fit:
+    """The laws nearest to a first guess of the saturation headway. [s]"""
     h = found.headway_s
     there = np.isfinite(h)
     n = there.sum(axis=1)
-    laws = _Laws(np.log([2.6, 2.6, 2.3, 2.2, 2.0]), np.full(START_PLACES + 1, 0.3), 0.1, 0.1)
+    laws = _Laws(np.log(np.array([1.3, 1.3, 1.15, 1.1, 1.0]) * start_s), np.full(START_PLACES + 1, 0.3), 0.1, 0.1)
     log = np.log(np.maximum(np.where(there, h, 1.0), 0.05))
     place = np.minimum(np.arange(h.shape[1]), START_PLACES)
     queued, goes_on = np.zeros(h.shape), np.zeros(len(h))
-    before = np.inf
+    before, likelihood = np.inf, -np.inf
     for _ in range(ROUNDS):
-        queued, goes_on = _ends(found, laws, there, n)
+        queued, goes_on, likelihood = _ends(found, laws, there, n)
         for p in range(START_PLACES + 1):
             w = queued[:, place == p] * there[:, place == p]
             if w.sum() > 1e-9:
@@ -217,11 +247,11 @@ def _fit(found: Departures) -> tuple[float, FLOAT, FLOAT]:
         if abs(laws.mean[-1] - before) < 1e-7:
             break
         before = laws.mean[-1]
-    return float(laws.spread[-1]), queued, goes_on
+    return _Fit(float(laws.spread[-1]), queued, goes_on, likelihood)
 
 
-def _ends(found: Departures, laws: _Laws, there: BOOL, n: NDArray[np.int64]) -> tuple[FLOAT, FLOAT]:
-    """Chances as in `_fit`, given the laws: over all numbers of vehicles that the queue may have had."""
+def _ends(found: Departures, laws: _Laws, there: BOOL, n: NDArray[np.int64]) -> tuple[FLOAT, FLOAT, float]:
+    """Chances and likelihood as in `_Fit`, given the laws: over all numbers of vehicles the queue may have had."""
     h = np.where(there, found.headway_s, 1.0)
     queue, arrival = np.where(there, laws.of_queue(h), 0.0), np.where(there, laws.of_arrivals(h), 0.0)
     zero = np.zeros((len(h), 1))
@@ -243,7 +273,7 @@ def _ends(found: Departures, laws: _Laws, there: BOOL, n: NDArray[np.int64]) -> 
     whole = chance.sum(axis=1) + lasting
     chance, lasting = chance / whole[:, None], lasting / whole
     at_least = np.cumsum(chance[:, ::-1], axis=1)[:, ::-1][:, 1:] + lasting[:, None]
-    return np.where(there, np.minimum(1.0, at_least), 0.0), lasting
+    return np.where(there, np.minimum(1.0, at_least), 0.0), lasting, float((np.log(whole) + top).sum())
 
 
 def _ratio(total: FLOAT, weight: FLOAT, doubt: float = 0.0) -> Range:
