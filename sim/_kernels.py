@@ -192,6 +192,10 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
         clear = net.foe[f, c.FOE_CLEAR]
         if s.lane[lane, c.LAST_CONN] == foe and s.lane[lane, c.LAST_LEAVE] + clear > t:
             return s.lane[lane, c.LAST_LEAVE] + clear
+        if s.lane[lane, c.YIELDING] == c.INSIDE:
+            if s.veh[s.lane[lane, c.HEAD], c.CONN] == foe and s.lane[lane, c.BLOCKED_FROM] + const[c.IGNORE] > t:
+                return t + 10
+            continue
         p = s.lane[lane, c.EVENT]
         if p > t + gap or s.lane[lane, c.YIELDING]:
             continue
@@ -199,7 +203,7 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
         n = 0
         while veh >= 0 and n < 4:
             if n > 0:
-                p = max(p + 20, s.veh[veh, c.ARRIVAL])
+                p = max(p + c.PER_VEH, s.veh[veh, c.ARRIVAL])
             if p > t + gap or p > s.lane[lane, c.WINDOW_END]:
                 break
             if s.veh[veh, c.CONN] == foe:
@@ -212,14 +216,27 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
 
 
 @njit(inline="always", **FAST)
-def _room_at(s, lane, slots):
-    """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there."""
+def _room_at(s, lane, slots, now, way):
+    """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there.
+
+    Who gets there over a `way` that takes some time follows a queue that moves: its place has to be free by then.
+    """
     storage = s.lane[lane, c.STORAGE]
     slot = s.lane[lane, c.SLOT] + min(slots, storage) - 1
     if slot < storage:
         return -c.NEVER
-    left = s.ring[s.lane[lane, c.RING] + slot % storage]
-    return c.NEVER if left >= c.NEVER else left + s.lane[lane, c.WAVE]
+    ring, size = s.lane[lane, c.RING], storage + c.ON_WAY
+    left = s.ring[ring + (slot - storage) % size]
+    if left < c.NEVER:
+        return left + s.lane[lane, c.WAVE]
+    goes = s.lane[lane, c.EVENT]
+    if way == 0 or slots > 1 or goes > now + c.SOON or s.lane[lane, c.YIELDING] > 0:
+        return c.NEVER
+    if slot >= size and s.ring[ring + slot % size] >= c.NEVER:
+        return c.NEVER
+    if s.veh[s.lane[lane, c.HEAD], c.ARRIVAL] + 5 < now:
+        return c.NEVER
+    return goes + c.PER_VEH * (s.present[lane] - storage) + s.lane[lane, c.WAVE] - way
 
 
 @njit(inline="always", **FAST)
@@ -231,7 +248,7 @@ def _is_stuck(const, s, lane, now):
 
 
 @njit(inline="always", **FAST)
-def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now):
+def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
     """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted.
 
     `wrong`: what a lane costs from which the way does not go on. [veh]
@@ -250,8 +267,8 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now):
             cost += const[c.LANE_CHANGE]
         if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
             cost += wrong
-        if _room_at(s, lane, slots) >= c.NEVER:
-            cost += 10_000
+        if _room_at(s, lane, slots, now, way) >= c.NEVER:
+            cost += c.FULL
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:
             cost += 2
         if _is_stuck(const, s, lane, now):
@@ -291,7 +308,7 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
     s.veh[veh, c.MY_SLOT] = slot
     slots = min(_slots(s, veh), storage)
     for place in range(slot, slot + slots):
-        s.ring[s.lane[lane, c.RING] + place % storage] = c.NEVER
+        s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = c.NEVER
     s.lane[lane, c.SLOT] = slot + slots
     s.present[lane] += 1
     first = s.lane[lane, c.HEAD] < 0
@@ -318,7 +335,7 @@ def _give_up_place(s, veh, lane, now):
     s.present[lane] -= 1
     storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
     for place in range(slot, slot + min(_slots(s, veh), storage)):
-        s.ring[s.lane[lane, c.RING] + place % storage] = now
+        s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = now
     waiting = s.lane[lane, c.WAITER]
     s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
@@ -375,7 +392,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
         s.lane[lane, c.ZIPPED] = 0
         return
     other, q = _stuck_behind(net, plan, trips, const, s, lane, now)
-    if other < 0 or _room_at(s, lane, 1) >= c.NEVER:
+    if other < 0 or _room_at(s, lane, 1, now, 0) >= c.NEVER:
         return
     head = s.lane[other, c.HEAD]
     veh = s.veh[head, c.NEXT]
@@ -390,7 +407,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.present[lane] += 1
     slot = s.lane[lane, c.SLOT]
     s.lane[lane, c.SLOT] = slot + 1
-    s.ring[s.lane[lane, c.RING] + slot % s.lane[lane, c.STORAGE]] = c.NEVER
+    s.ring[s.lane[lane, c.RING] + slot % (s.lane[lane, c.STORAGE] + c.ON_WAY)] = c.NEVER
     s.veh[veh, c.MY_SLOT] = slot
     s.veh[veh, c.CONN] = net.pair[q, c.PAIR_CONN]
     if out.log.shape[0]:
@@ -455,9 +472,9 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     step, slots = s.veh[veh, c.STEP], _slots(s, veh)
     # who waits to enter waits for the right lane
     wrong = const[c.LANE_AHEAD] if _stands(s, veh) else c.NOT_THERE
-    q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, wrong, now)
+    q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, wrong, now, 0)
     target = net.pair[q, c.PAIR_LANE]
-    room = _room_at(s, target, slots)
+    room = _room_at(s, target, slots, now, 0)
     stands = _stands(s, veh) and room < now
     if not stands:
         room = max(room, s.lane[target, c.GATE_FREE])
@@ -548,6 +565,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
             _schedule(net, plan, const, s, lane, now, clear)
             return
         stops_inside = clear < c.NEVER
+    was_inside = s.lane[lane, c.YIELDING] == c.INSIDE
     s.lane[lane, c.YIELDING] = 0
     blocker = s.lane[lane, c.BLOCKER]
     if blocker >= 0 and s.present[blocker] > 0 and place != blocker:
@@ -555,14 +573,19 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
     step, target, following = s.veh[veh, c.STEP], place, conn
-    slots = _slots(s, veh)
+    slots, way = _slots(s, veh), 0
     if not stops_inside:
         step += 1
+        way = net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
         bus = _is_bus(s, veh)
         wrong = const[c.LANE_AHEAD]
-        q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now)
+        q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now, way)
         target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
-    room = _room_at(s, target, slots)
+    room = _room_at(s, target, slots, now, way)
+    if room > now and place != target:
+        # it has followed a vehicle that still moves, and now stands inside the junction
+        if was_inside or (s.lane[target, c.HEAD] >= 0 and s.veh[s.lane[target, c.TAIL], c.ARRIVAL] > now):
+            s.lane[lane, c.YIELDING] = c.INSIDE
     if room >= c.NEVER:
         _wait_for_room(s, lane, target, now)
         return
@@ -578,8 +601,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     _account(net, trips, s, out, veh, lane, now, lost)
     _remove_head(s, lane, now)
     _zip_in(net, plan, trips, const, s, out, lane, now)
-    cross = 0 if stops_inside else net.conn[conn, c.PLACE_CROSS] if inside else net.conn[conn, c.CROSS]
-    enter = now + lost + cross
+    enter = now + lost + way
     _append(net, plan, trips, const, s, out, veh, target, following, step, now, enter, not stops_inside)
     _schedule(net, plan, const, s, lane, now, now)
 

@@ -18,8 +18,8 @@ NEVER = 2_000_000_000
 # longer those wait for room that may not stand on the way to it; index in its link
 FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(12)
 N_LANE, N_KEPT = 12, 11
-NOT_THERE = 20_000
-"""What a lane costs that is not taken, even when the others are full. [veh]"""
+FULL, NOT_THERE = 10_000, 20_000
+"""What lanes cost that have no room, and those that are not taken even when the others have none. [veh]"""
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
@@ -41,8 +41,8 @@ STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
 # lanes (changing), in one row behind the static columns kept at hand: pending event; end and mode of the green it lies
-# in; head waits for a gap; queue; free again; last arrival; last to leave, and how; green in which N_GREEN vehicles
-# left; places taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made
+# in; head waits for a gap (or is INSIDE); queue; free again; last arrival; last to leave, and how; green in which
+# N_GREEN vehicles left; places taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made
 # place for one from the lane beside it; when the head arrived; what headways were too long or short by rounding
 # [1/1000 tick]; signal of an actuated controller that it waits for, or -1
 EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_KEPT, N_KEPT + 8)
@@ -69,14 +69,18 @@ LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_S
     10
 )
 N_LOG = 10
+INSIDE = 2
+"""YIELDING of a head that has driven into the junction and found no room behind it."""
+ON_WAY, SOON, PER_VEH = 2, 50, 20
+"""Vehicles on the way to a lane beyond its places; heads of queues that move go so soon; time per vehicle. [ticks]"""
 # constants: ticks, but for N_EARLY, LANE_CHANGE and LANE_AHEAD [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on
 # count; for the first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
 ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(8, 17)
-LANE_AHEAD = 17
+LANE_AHEAD, IGNORE = 17, 18
 N_START = 8
-REACHED0, USE0 = 18, 18 + N_START
-N_CONST = 18 + 2 * N_START
+REACHED0, USE0 = 19, 19 + N_START
+N_CONST = 19 + 2 * N_START
 
 Ints = NDArray[np.int32]
 

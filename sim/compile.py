@@ -189,7 +189,7 @@ def compile_network(
     ring = 0
     for row in rows:
         row[k.RING] = ring
-        ring += row[k.STORAGE]
+        ring += row[k.STORAGE] + k.ON_WAY
     arrays = k.NetworkArrays(
         lane=_table(rows, k.N_LANE),
         conn=_table(conns, k.N_CONN),
@@ -600,6 +600,7 @@ def constants(
     row[k.LANE_AHEAD] = round(parameters.lane_ahead_m / spacing_m)
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
+    row[k.IGNORE] = ticks(parameters.ignore_blocker_s)
     row[k.STUCK] = ticks(parameters.stuck_s)
     # a foe at speed v [dm/s] stops in v²/(2 b): at a share waited/impatience of the braking b it takes v/(2 b) × this
     row[k.IMPATIENCE] = round(ticks(parameters.impatience_s) / (2 * parameters.decel_mps2))

@@ -58,6 +58,8 @@ class SimParameters:
     stuck_s, stuck_veh : float, int
         When the head of a lane has stood for so long, those behind it change to the lane beside it that moves, and who
         enters the link takes the lane only when it holds so many vehicles less. [s, veh]
+    ignore_blocker_s : float
+        Whoever yields to a vehicle that stands inside the junction goes on past it after so long. [s]
     """
 
     reaction_headway_s: float = 1.5
@@ -89,6 +91,7 @@ class SimParameters:
     creep_mps: float = 2.7
     stuck_s: float = 5.0
     stuck_veh: int = 3
+    ignore_blocker_s: float = 60.0
 
 
 STREET = SimParameters()

@@ -20,7 +20,7 @@ CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_m
 CONSTANTS = (
     "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
     "entry_loss", "lane_change", "end", "count_from", "stuck", "stuck_veh", "impatience", "creep",
-    "lane_ahead",
+    "lane_ahead", "ignore",
 )  # fmt: skip
 
 
@@ -69,6 +69,7 @@ class Lane:
     green_end: int = NEVER
     mode: int = 0
     yielding: bool = False
+    stands_inside: bool = False
     free_at: int = -NEVER
     last_arrival: int = -NEVER
     last_leave: int = -NEVER
@@ -84,13 +85,22 @@ class Lane:
         """The first in the queue."""
         return self.queue[0]
 
-    def room_from(self, slots: int) -> int:
-        """From when on `slots` more places are free; NEVER while those who stand there have not left."""
+    def room_from(self, slots: int, now: int = 0, way: int = 0) -> int:
+        """From when on `slots` more places are free; NEVER while those who stand there have not left.
+
+        On the way to it are as many as will find a place, the queue goes on as its head does now.
+        """
         needed = len(self.left_at) + min(slots, self.storage) - 1 - self.storage
         if needed < 0:
             return -NEVER
         left = self.left_at[needed]
-        return NEVER if left is None else left + self.wave
+        if left is not None:
+            return left + self.wave
+        waits = self.yielding or self.stands_inside or self.head.arrival + 5 < now or self.event > now + k.SOON
+        too_many = needed >= k.ON_WAY and self.left_at[needed - k.ON_WAY] is None
+        if way == 0 or slots > 1 or waits or too_many:
+            return NEVER
+        return self.event + k.PER_VEH * (len(self.queue) - self.storage) + self.wave - way
 
 
 @dataclass(eq=False)
@@ -306,21 +316,25 @@ class Simulation:
             waited = max(1, now - max(vehicle.arrival, lane.last_leave))
             clear = self._until_clear(conn, now, extra, waited)
             if clear is not None and place is None:
-                lane.yielding = True
+                lane.yielding, lane.stands_inside = True, False
                 self._plan_head(lane, clear)
                 return
             waits_inside = clear is not None
-        lane.yielding = False
+        was_inside = lane.stands_inside
+        lane.yielding = lane.stands_inside = False
         if lane.blocker is not None and lane.blocker.queue and conn.place is not lane.blocker:
             self._wait_for(lane, lane.blocker, now)
             return
         following: Connection | None = conn
+        way = conn.place_cross if inside else conn.cross
         if place is not None and waits_inside:
-            target, step = place, vehicle.step
+            target, step, way = place, vehicle.step, 0
         else:
             step = vehicle.step + 1
-            target, following = self._choose(vehicle, step, conn.to_mask, now)
-        room = target.room_from(vehicle.slots)
+            target, following = self._choose(vehicle, step, conn.to_mask, now, way)
+        room = target.room_from(vehicle.slots, now, way)
+        if room > now and target is not place:
+            lane.stands_inside = was_inside or (bool(target.queue) and target.queue[-1].arrival > now)
         if room >= NEVER:
             self._wait_for(lane, target, now)
             return
@@ -329,9 +343,8 @@ class Simulation:
             self._plan_head(lane, room)
             return
         lost = self._leave(lane, vehicle, conn, now, yields=yields, waits_inside=waits_inside)
-        across = 0 if waits_inside else conn.place_cross if inside else conn.cross
         vehicle.step = step
-        self._put(vehicle, target, following, now, now + lost + across, dwells=not waits_inside)
+        self._put(vehicle, target, following, now, now + lost + way, dwells=not waits_inside)
         self._plan_head(lane, now)
 
     def _leave(
@@ -366,7 +379,7 @@ class Simulation:
         """Whether the head has stood for a while and does not go now."""
         if not lane.queue or max(lane.last_leave, lane.head.arrival) + self.const["stuck"] > now:
             return False
-        return lane.event > now + 10 or lane.yielding
+        return lane.event > now + 10 or lane.yielding or lane.stands_inside
 
     def _zip_in(self, lane: Lane, now: int) -> None:
         """After one of its own a lane lets one in that stands behind a stuck head in a lane beside it."""
@@ -405,12 +418,14 @@ class Simulation:
         for lane, foe, in_the_way in conn.foes:
             if lane.last_conn is foe and lane.last_leave + in_the_way > t:
                 return lane.last_leave + in_the_way
-            if lane.yielding or not lane.queue:
+            if lane.stands_inside and lane.head.conn is foe and t - (lane.blocked_from or 0) < self.const["ignore"]:
+                return t + 10
+            if lane.yielding or lane.stands_inside or not lane.queue:
                 continue
             passes = lane.event
             for n, vehicle in enumerate(lane.queue[:4]):
                 if n:
-                    passes = max(passes + 20, vehicle.arrival)
+                    passes = max(passes + k.PER_VEH, vehicle.arrival)
                 if passes > min(t + conn.clear_gap + extra, lane.green_end):
                     break
                 if vehicle.conn is foe:
@@ -419,7 +434,9 @@ class Simulation:
                         return max(passes, t) + in_the_way
         return None
 
-    def _choose(self, vehicle: Vehicle, step: int, targets: int | None, now: int) -> tuple[Lane, Connection | None]:
+    def _choose(
+        self, vehicle: Vehicle, step: int, targets: int | None, now: int, way: int = 0
+    ) -> tuple[Lane, Connection | None]:
         """The lane of the next link with fewest vehicles, and the turn from it."""
         rows = self.pairs[self.route[step]]
         costs = []
@@ -432,7 +449,7 @@ class Simulation:
             if not self.lanes_ahead[step] >> lane.bit & 1:
                 waits = targets is None and not vehicle.standing
                 cost += 20_000 if waits else self.const["lane_ahead"]
-            if lane.room_from(vehicle.slots) >= NEVER:
+            if lane.room_from(vehicle.slots, now, way) >= NEVER:
                 cost += 10_000
             if targets is None and lane.gate_free > now:
                 cost += 2

@@ -211,7 +211,7 @@ def _since_open_s(program: ControllerPlan, index: int, at_s: float) -> float | N
 
 
 def storage_holds(done: Run) -> None:
-    """No lane ever holds more places than it has; a vehicle takes as many as it is long."""
+    """No lane ever holds more places than it has, those on the way to it not counted; a vehicle takes its length."""
     joined = joining(done)
     steps: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for row in done.log:
@@ -226,7 +226,7 @@ def storage_holds(done: Run) -> None:
         inside = 0
         for _, slots in sorted(changes):  # at equal times those who leave go first
             inside += slots
-            assert 0 <= inside <= done.compiled.arrays.lane[lane, k.STORAGE]
+            assert 0 <= inside <= done.compiled.arrays.lane[lane, k.STORAGE] + k.ON_WAY
 
 
 def routes_kept(done: Run) -> None:

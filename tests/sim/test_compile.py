@@ -89,8 +89,8 @@ def test_lanes_nobody_simulated_uses_are_left_out() -> None:
     compiled = compile_network(b.build(), STREET)
     assert sorted(compiled.lane_of) == [("x", 1), ("x", 2)]
     lane = compiled.arrays.lane
-    assert lane[1, k.RING] == lane[0, k.STORAGE]
-    assert compiled.n_ring == lane[:, k.STORAGE].sum()
+    assert lane[1, k.RING] == lane[0, k.STORAGE] + k.ON_WAY
+    assert compiled.n_ring == (lane[:, k.STORAGE] + k.ON_WAY).sum()
 
 
 def test_a_waiting_place_is_a_lane_of_its_own() -> None:
