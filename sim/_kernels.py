@@ -583,8 +583,8 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
     room = _room_at(s, target, slots, now, way)
     if room > now and place != target:
-        # it has followed a vehicle that still moves, and now stands inside the junction
-        if was_inside or (s.lane[target, c.HEAD] >= 0 and s.veh[s.lane[target, c.TAIL], c.ARRIVAL] > now):
+        # it has followed a vehicle that has only just entered, and now stands inside the junction
+        if was_inside or (s.lane[target, c.HEAD] >= 0 and s.veh[s.lane[target, c.TAIL], c.ENTER] + c.PER_VEH > now):
             s.lane[lane, c.YIELDING] = c.INSIDE
     if room >= c.NEVER:
         _wait_for_room(s, lane, target, now)

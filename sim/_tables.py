@@ -42,9 +42,9 @@ DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
 # lanes (changing), in one row behind the static columns kept at hand: pending event; end and mode of the green it lies
 # in; head waits for a gap (or is INSIDE); queue; free again; last arrival; last to leave, and how; green in which
-# N_GREEN vehicles left; places taken so far; who waits for room; when the next may enter from a gate; whether the last to leave made
-# place for one from the lane beside it; when the head arrived; what headways were too long or short by rounding
-# [1/1000 tick]; signal of an actuated controller that it waits for, or -1
+# N_GREEN vehicles left; places taken so far; who waits for room; when the next may enter from a gate; whether the last
+# to leave made place for one from the lane beside it; when the head arrived; what headways were too long or short by
+# rounding [1/1000 tick]; signal of an actuated controller that it waits for, or -1
 EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_KEPT, N_KEPT + 8)
 LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_KEPT + 8, N_KEPT + 13)
 WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY, AT_RED = range(N_KEPT + 13, N_KEPT + 21)

@@ -334,7 +334,7 @@ class Simulation:
             target, following = self._choose(vehicle, step, conn.to_mask, now, way)
         room = target.room_from(vehicle.slots, now, way)
         if room > now and target is not place:
-            lane.stands_inside = was_inside or (bool(target.queue) and target.queue[-1].arrival > now)
+            lane.stands_inside = was_inside or (bool(target.queue) and target.queue[-1].enter + k.PER_VEH > now)
         if room >= NEVER:
             self._wait_for(lane, target, now)
             return
