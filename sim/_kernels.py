@@ -193,7 +193,8 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
         if s.lane[lane, c.LAST_CONN] == foe and s.lane[lane, c.LAST_LEAVE] + clear > t:
             return s.lane[lane, c.LAST_LEAVE] + clear
         if s.lane[lane, c.YIELDING] == c.INSIDE:
-            if s.veh[s.lane[lane, c.HEAD], c.CONN] == foe and s.lane[lane, c.BLOCKED_FROM] + const[c.IGNORE] > t:
+            stood = max(t - s.lane[lane, c.BLOCKED_FROM], waited)
+            if s.veh[s.lane[lane, c.HEAD], c.CONN] == foe and stood < const[c.IGNORE]:
                 return t + 10
             continue
         p = s.lane[lane, c.EVENT]

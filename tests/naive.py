@@ -418,7 +418,8 @@ class Simulation:
         for lane, foe, in_the_way in conn.foes:
             if lane.last_conn is foe and lane.last_leave + in_the_way > t:
                 return lane.last_leave + in_the_way
-            if lane.stands_inside and lane.head.conn is foe and t - (lane.blocked_from or 0) < self.const["ignore"]:
+            stood = max(t - (lane.blocked_from or 0), waited)
+            if lane.stands_inside and lane.head.conn is foe and stood < self.const["ignore"]:
                 return t + 10
             if lane.yielding or lane.stands_inside or not lane.queue:
                 continue
