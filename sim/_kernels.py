@@ -535,6 +535,22 @@ def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
 
 
 @njit(inline="always", **FAST)
+def _merge_at(net, const, s, lane, veh, conn, now):
+    """From when on a vehicle may follow the last one from the lanes beside it into the lane that both ways lead to."""
+    clear = now
+    for side in range(2):
+        other = net.conn[conn, c.MERGE_LEFT + side]
+        if other >= 0:
+            beside = s.lane[lane, c.LEFT + side]
+            if s.lane[beside, c.LAST_CONN] == other:
+                headway = (1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE]) // 1000
+                if now > s.veh[veh, c.ARRIVAL] + net.conn[conn, c.APPROACH] + 5:
+                    headway = max(headway, const[c.MERGE])
+                clear = max(clear, s.lane[beside, c.LAST_LEAVE] + headway)
+    return clear
+
+
+@njit(inline="always", **FAST)
 def _leave_lane(net, plan, trips, const, s, out, lane, now):
     """The head of a lane or waiting place tries to go on."""
     veh = s.lane[lane, c.HEAD]
@@ -572,6 +588,11 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     if blocker >= 0 and s.present[blocker] > 0 and place != blocker:
         _wait_for_room(s, lane, blocker, now)
         return
+    if not inside:
+        clear = _merge_at(net, const, s, lane, veh, conn, now)
+        if clear > now:
+            _schedule(net, plan, const, s, lane, now, clear)
+            return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
     step, target, following = s.veh[veh, c.STEP], place, conn
     slots, way = _slots(s, veh), 0

@@ -23,8 +23,9 @@ FULL, NOT_THERE = 10_000, 20_000
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
-# gap it needs before the next foe
+# gap it needs before the next foe; ways from the lanes beside it into the same lane
 CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
+MERGE_LEFT, MERGE_RIGHT = 13, 14
 N_CONN = 16  # a row is one line of the cache
 # rows of foes: where they come from, and how long one that passed is in the way
 FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
@@ -77,10 +78,10 @@ ON_WAY, SOON, PER_VEH = 2, 50, 20
 # count; for the first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
 REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
 ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(8, 17)
-LANE_AHEAD, IGNORE = 17, 18
+LANE_AHEAD, IGNORE, MERGE = 17, 18, 19
 N_START = 8
-REACHED0, USE0 = 19, 19 + N_START
-N_CONST = 19 + 2 * N_START
+REACHED0, USE0 = 20, 20 + N_START
+N_CONST = 20 + 2 * N_START
 
 Ints = NDArray[np.int32]
 

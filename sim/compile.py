@@ -101,7 +101,7 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     row[k.PACE] = round(1000 / paced)
     row[k.SPEED] = round(10 * speed)
     row[k.USE] = ticks(yellow_use_s(speed, parameters))
-    row[k.PLACE] = -1
+    row[k.PLACE] = row[k.MERGE_LEFT] = row[k.MERGE_RIGHT] = -1
     row[k.SIGNAL] = -1
     row[k.CLEAR_GAP] = ticks(critical_gap_s(connection, parameters))
     return row
@@ -184,6 +184,7 @@ def compile_network(
             row[k.PLACE] = _waiting_place(c, lane_of[c.from_link, c.from_lane], rows, lane_link, parameters, spacing)
         conns.append(row)
     _targets(network, conns)
+    _merges(network, conns)
     foes = _foes(network, conns, lane_of)
     pair_of, pairs = _pairs(network, lane_of)
     ring = 0
@@ -283,6 +284,19 @@ def _representatives(network: RoadNetwork) -> list[int]:
     return [first.setdefault((c.from_link, c.from_lane, c.to_link), i) for i, c in enumerate(network.connections)]
 
 
+def _merges(network: RoadNetwork, conns: list[list[int]]) -> None:
+    """Fill which ways from the lanes beside it lead into the same lane of the same link."""
+    representative = _representatives(network)
+    for i, c in enumerate(network.connections):
+        for j in c.conflicts:
+            other = network.connections[j]
+            if (other.from_link, other.to_link, other.to_lane) != (c.from_link, c.to_link, c.to_lane):
+                continue
+            for side, column in ((1, k.MERGE_LEFT), (-1, k.MERGE_RIGHT)):
+                if other.from_lane == c.from_lane + side:
+                    conns[representative[i]][column] = representative[j]
+
+
 def _foes(network: RoadNetwork, conns: list[list[int]], lane_of: dict[tuple[str, int], int]) -> list[list[int]]:
     """Rows (lane, connection) whose vehicles a connection must let go first; its own range is filled in."""
     representative = _representatives(network)
@@ -292,6 +306,8 @@ def _foes(network: RoadNetwork, conns: list[list[int]], lane_of: dict[tuple[str,
             other = network.connections[j]
             if (other.from_link, other.from_lane) == (c.from_link, c.from_lane):
                 continue  # the lane's own queue keeps that order
+            if (other.from_link, other.to_link) == (c.from_link, c.to_link):
+                continue  # they merge
             foe = representative[j]
             yields[representative[i]][lane_of[other.from_link, other.from_lane], foe] = None
             if conns[foe][k.PLACE] >= 0:
@@ -600,6 +616,7 @@ def constants(
     row[k.LANE_AHEAD] = round(parameters.lane_ahead_m / spacing_m)
     row[k.END] = ticks(length_s + warmup_s)
     row[k.COUNT_FROM] = ticks(warmup_s)
+    row[k.MERGE] = ticks(parameters.merge_headway_s)
     row[k.IGNORE] = ticks(parameters.ignore_blocker_s)
     row[k.STUCK] = ticks(parameters.stuck_s)
     # a foe at speed v [dm/s] stops in v²/(2 b): at a share waited/impatience of the braking b it takes v/(2 b) × this

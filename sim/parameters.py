@@ -60,6 +60,8 @@ class SimParameters:
         enters the link takes the lane only when it holds so many vehicles less. [s, veh]
     ignore_blocker_s : float
         Whoever yields to a vehicle that stands inside the junction goes on past it after so long. [s]
+    merge_headway_s : float
+        Between vehicles from two queues side by side whose ways lead into one lane (SUMO: 5.3 s per pair). [s]
     """
 
     reaction_headway_s: float = 1.5
@@ -92,6 +94,7 @@ class SimParameters:
     stuck_s: float = 5.0
     stuck_veh: int = 3
     ignore_blocker_s: float = 60.0
+    merge_headway_s: float = 2.65
 
 
 STREET = SimParameters()

@@ -20,7 +20,7 @@ CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_m
 CONSTANTS = (
     "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
     "entry_loss", "lane_change", "end", "count_from", "stuck", "stuck_veh", "impatience", "creep",
-    "lane_ahead", "ignore",
+    "lane_ahead", "ignore", "merge",
 )  # fmt: skip
 
 
@@ -120,6 +120,7 @@ class Connection:
     place: Lane | None = None
     signal: Signal | None = None
     foes: list[tuple[Lane, Connection, int]] = field(default_factory=list)
+    merges: list[Connection] = field(default_factory=list)
 
     def is_open(self, now: int) -> bool:
         """Whether its signal shows green, or there is none."""
@@ -203,6 +204,7 @@ class Simulation:
         for connection, row in zip(self.connections, rows, strict=True):
             connection.place = self.lanes[row[k.PLACE]] if row[k.PLACE] >= 0 else None
             connection.signal = signals[row[k.SIGNAL]] if row[k.SIGNAL] >= 0 else None
+            connection.merges = [self.connections[n] for n in (row[k.MERGE_LEFT], row[k.MERGE_RIGHT]) if n >= 0]
             mine = foes[row[k.FOE0] : row[k.FOE1]]
             connection.foes = [
                 (self.lanes[foe[k.FOE_LANE]], self.connections[foe[k.FOE_CONN]], foe[k.FOE_CLEAR]) for foe in mine
@@ -325,6 +327,10 @@ class Simulation:
         if lane.blocker is not None and lane.blocker.queue and conn.place is not lane.blocker:
             self._wait_for(lane, lane.blocker, now)
             return
+        merged = self._merges_at(lane, vehicle, conn, now)
+        if not inside and merged > now:
+            self._plan_head(lane, merged)
+            return
         following: Connection | None = conn
         way = conn.place_cross if inside else conn.cross
         if place is not None and waits_inside:
@@ -346,6 +352,13 @@ class Simulation:
         vehicle.step = step
         self._put(vehicle, target, following, now, now + lost + way, dwells=not waits_inside)
         self._plan_head(lane, now)
+
+    def _merges_at(self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int) -> int:
+        """From when on it may follow the last one from the lanes beside it into the lane that both lead to."""
+        headway = (1000 * self.const["reaction"] + vehicle.length_dm * conn.pace) // 1000
+        if now > vehicle.arrival + conn.approach + 5:
+            headway = max(headway, self.const["merge"])
+        return max([other.last_leave + headway for other in lane.beside if other.last_conn in conn.merges], default=now)
 
     def _leave(
         self, lane: Lane, vehicle: Vehicle, conn: Connection, now: int, *, yields: bool, waits_inside: bool
