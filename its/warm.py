@@ -34,14 +34,14 @@ def compile_kernels() -> float:
         k.State(
             np.zeros(2, np.int32),
             np.zeros(2, np.int32),
-            np.zeros(2, np.int32),
             np.zeros((2, k.N_LANE_STATE), np.int32),
             np.zeros((0, k.N_VEH_STATE), np.int32),
             np.zeros((0, 2), np.int32),
-            np.zeros(2, np.int32),
+            np.zeros(2 + k.ON_WAY, np.int32),
             np.zeros((0, k.N_SIGNAL_STATE), np.int32),
             np.zeros((0, 5), np.int32),
             actuated_state(plan.actuated),
+            np.zeros((0, k.N_SOON), np.int32),
         ),
         k.Results(np.zeros(k.N_TOTALS, np.int64), np.zeros((0, k.N_LOG), np.int32), np.zeros(1, np.int64)),
     )

@@ -107,7 +107,7 @@ def _live_time(net, const, s, lane, conn, first, t, arrival):
                 s.lane[lane, c.GREEN_FROM] = green
                 s.lane[lane, c.N_GREEN] = 0
             return go
-    s.lane[lane, c.AT_RED] = net.conn[conn, c.SIGNAL]
+    s.lane[lane, c.LETTER] = ~net.conn[conn, c.SIGNAL]
     return c.NEVER
 
 
@@ -168,7 +168,6 @@ def _schedule(net, plan, const, s, lane, now, t):
     t = max(t, arrival, s.lane[lane, c.FREE_AT])
     s.lane[lane, c.WINDOW_END] = c.NEVER
     s.lane[lane, c.LETTER] = c.PERMITTED
-    s.lane[lane, c.AT_RED] = -1
     if conn >= 0 and net.conn[conn, c.PLACE] != lane:
         if net.conn[conn, c.SIGNAL] >= 0:
             t = _signal_time(net, plan, const, s, lane, conn, now, t, arrival)
@@ -237,7 +236,7 @@ def _room_at(s, lane, slots, now, way):
         return c.NEVER
     if s.veh[s.lane[lane, c.HEAD], c.ARRIVAL] + 5 < now:
         return c.NEVER
-    return goes + c.PER_VEH * (s.present[lane] - storage) + s.lane[lane, c.WAVE] - way
+    return goes + c.PER_VEH * (s.lane[lane, c.PRESENT] - storage) + s.lane[lane, c.WAVE] - way
 
 
 @njit(inline="always", **FAST)
@@ -263,7 +262,7 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
         if net.pair[q, c.PAIR_BUS] > bus:
             continue
         lane = net.pair[q, c.PAIR_LANE]
-        cost = s.present[lane]
+        cost = s.lane[lane, c.PRESENT]
         if not (mask >> net.pair[q, c.PAIR_BIT]) & 1:
             cost += const[c.LANE_CHANGE]
         if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
@@ -311,7 +310,7 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
     for place in range(slot, slot + slots):
         s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = c.NEVER
     s.lane[lane, c.SLOT] = slot + slots
-    s.present[lane] += 1
+    s.lane[lane, c.PRESENT] += 1
     first = s.lane[lane, c.HEAD] < 0
     if first:
         s.lane[lane, c.HEAD] = veh
@@ -333,7 +332,7 @@ def _remove_head(s, lane, now):
 @njit(inline="always", **FAST)
 def _give_up_place(s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
-    s.present[lane] -= 1
+    s.lane[lane, c.PRESENT] -= 1
     storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
     for place in range(slot, slot + min(_slots(s, veh), storage)):
         s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = now
@@ -374,7 +373,7 @@ def _stuck_behind(net, plan, trips, const, s, lane, now):
     """Lane beside this one whose head stands, and the row by which the vehicle behind it may use this lane; or −1s."""
     for side in range(c.LEFT, c.RIGHT + 1):
         other = s.lane[lane, side]
-        if other < 0 or s.present[other] < 2 or not _is_stuck(const, s, other, now):
+        if other < 0 or s.lane[other, c.PRESENT] < 2 or not _is_stuck(const, s, other, now):
             continue
         veh = s.veh[s.lane[other, c.HEAD], c.NEXT]
         if s.veh[veh, c.ARRIVAL] > now or _slots(s, veh) > 1:
@@ -405,7 +404,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
         s.lane[lane, c.TAIL] = veh
     s.veh[veh, c.NEXT] = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = veh
-    s.present[lane] += 1
+    s.lane[lane, c.PRESENT] += 1
     slot = s.lane[lane, c.SLOT]
     s.lane[lane, c.SLOT] = slot + 1
     s.ring[s.lane[lane, c.RING] + slot % (s.lane[lane, c.STORAGE] + c.ON_WAY)] = c.NEVER
@@ -457,7 +456,7 @@ def _join_gate(net, trips, s, veh, now):
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
     s.veh[veh, c.MY_TRAITS] = trips.vehicle[veh, c.TRAITS]
-    s.present[gate] += 1
+    s.lane[gate, c.PRESENT] += 1
     if s.lane[gate, c.HEAD] < 0:
         s.lane[gate, c.HEAD] = veh
         _push(s, gate, now)
@@ -492,7 +491,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
         out.totals[c.GATE_DELAY] += now - depart
     out.totals[c.ENTERED] += 1
     s.lane[gate, c.HEAD] = s.veh[veh, c.NEXT]
-    s.present[gate] -= 1
+    s.lane[gate, c.PRESENT] -= 1
     s.lane[gate, c.BLOCKED_FROM] = -1
     if not stands:
         s.lane[target, c.GATE_FREE] = now + const[c.ENTRY_HEADWAY]
@@ -571,7 +570,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         return
     inside = place == lane
     yields = net.conn[conn, c.FOE1] > net.conn[conn, c.FOE0] and (inside or s.lane[lane, c.LETTER] < c.PROTECTED)
-    stops_inside = place >= 0 and not inside and s.present[place] > 0
+    stops_inside = place >= 0 and not inside and s.lane[place, c.PRESENT] > 0
     if yields and not stops_inside:
         # whoever goes on past the place comes to the conflict later
         extra = 0 if inside or place < 0 else s.lane[place, c.FREE] + const[c.REACTION]
@@ -585,7 +584,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     was_inside = s.lane[lane, c.YIELDING] == c.INSIDE
     s.lane[lane, c.YIELDING] = 0
     blocker = s.lane[lane, c.BLOCKER]
-    if blocker >= 0 and s.present[blocker] > 0 and place != blocker:
+    if blocker >= 0 and s.lane[blocker, c.PRESENT] > 0 and place != blocker:
         _wait_for_room(s, lane, blocker, now)
         return
     if not inside:
@@ -629,8 +628,14 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
 
 
 @njit(inline="always", **FAST)
+def _fetch_lane(s, lane):
+    prefetch(s.lane, lane, c.SLOT)
+    prefetch(s.lane, lane, c.FREE)
+
+
+@njit(inline="always", **FAST)
 def _look_ahead(net, trips, s, lane):
-    """Fetch what the next events of the tick need: in large networks the kernel waits for memory most of the time.
+    """Fetch what the next events of the tick need: in larger networks the kernel waits for memory most of the time.
 
     Of the next event what its vehicle points to, of the one after it the vehicle, of the third the lane.
     """
@@ -640,17 +645,119 @@ def _look_ahead(net, trips, s, lane):
         head = s.lane[lane, c.HEAD]
         conn = s.veh[head, c.CONN]
         if conn >= 0:
-            prefetch(net.conn, conn)
-            prefetch(trips.route, s.veh[head, c.STEP] + 1)
+            prefetch(net.conn, conn, 0)
+            prefetch(trips.route, s.veh[head, c.STEP] + 1, 0)
         if s.veh[head, c.NEXT] >= 0:
-            prefetch(s.veh, s.veh[head, c.NEXT])
+            prefetch(s.veh, s.veh[head, c.NEXT], 0)
     second = s.following[lane]
     if second < 0:
         return
-    prefetch(s.veh, s.lane[second, c.HEAD])
+    prefetch(s.veh, s.lane[second, c.HEAD], 0)
     third = s.following[second]
     if third >= 0:
-        prefetch(s.lane, third)
+        _fetch_lane(s, third)
+
+
+@njit(**FAST)
+def _fetch(net, trips, s, lane):
+    """Fetch all that a number of events needs, before the first of them: in networks far larger than the cache.
+
+    Step by step along the pointers, each step for all of them, so that the memory works on many at once. Returns for
+    how many.
+    """
+    n, count = 0, 0
+    while lane >= 0 and n < s.soon.shape[0]:
+        if lane < net.lane.shape[0]:
+            _fetch_lane(s, lane)
+            s.soon[count, c.SOON_LANE] = lane
+            count += 1
+        lane = s.following[lane]
+        n += 1
+    for i in range(count):
+        prefetch(s.veh, s.lane[s.soon[i, c.SOON_LANE], c.HEAD], 0)
+    for i in range(count):
+        _fetch_heads(net, trips, s, i)
+    for i in range(count):
+        _fetch_ways(net, trips, s, i)
+    for i in range(count):
+        _fetch_targets(net, s, i)
+    for i in range(count):
+        _fetch_queues(net, s, i)
+    return n
+
+
+@njit(inline="always", **FAST)
+def _fetch_heads(net, trips, s, i):
+    """What the heads of the lanes point to."""
+    lane = s.soon[i, c.SOON_LANE]
+    veh = s.lane[lane, c.HEAD]
+    conn, following, step = s.veh[veh, c.CONN], s.veh[veh, c.NEXT], s.veh[veh, c.STEP] + 1
+    s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT], s.soon[i, c.SOON_PAIR] = conn, following, step
+    prefetch(s.ring, s.lane[lane, c.RING] + s.veh[veh, c.MY_SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
+    if conn >= 0:
+        prefetch(net.conn, conn, 0)
+        prefetch(trips.route, step, 0)
+        prefetch(trips.lanes, step, 0)
+    if following >= 0:
+        prefetch(s.veh, following, 0)
+    for side in range(c.LEFT, c.RIGHT + 1):
+        if s.lane[lane, side] >= 0:
+            prefetch(s.lane, s.lane[lane, side], c.SLOT)
+
+
+@njit(inline="always", **FAST)
+def _fetch_ways(net, trips, s, i):
+    """Their signals, foes and the lanes to choose from; the way of those behind them."""
+    conn, following = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
+    if conn >= 0:
+        first = trips.route[s.soon[i, c.SOON_PAIR]]
+        s.soon[i, c.SOON_PAIR] = first
+        prefetch(net.pair, first, 0)
+        prefetch(net.pair, first, c.N_PAIR - 1)
+        prefetch(net.foe, net.conn[conn, c.FOE0], 0)
+        if net.conn[conn, c.SIGNAL] >= 0:
+            prefetch(s.signal, net.conn[conn, c.SIGNAL], 0)
+    if following >= 0:
+        s.soon[i, c.SOON_NEXT] = s.veh[following, c.CONN]
+        if s.veh[following, c.CONN] >= 0:
+            prefetch(net.conn, s.veh[following, c.CONN], 0)
+
+
+@njit(inline="always", **FAST)
+def _fetch_targets(net, s, i):
+    """The lanes to choose from and those of foes."""
+    conn, following = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
+    if following >= 0 and net.conn[following, c.SIGNAL] >= 0:
+        prefetch(s.signal, net.conn[following, c.SIGNAL], 0)
+    if conn < 0:
+        return
+    first = s.soon[i, c.SOON_PAIR]
+    for q in range(first, first + net.pair[first, c.PAIR_N]):
+        _fetch_lane(s, net.pair[q, c.PAIR_LANE])
+        if net.pair[q, c.PAIR_CONN] >= 0:
+            prefetch(net.conn, net.pair[q, c.PAIR_CONN], 0)
+    if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
+        for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
+            _fetch_lane(s, net.foe[f, c.FOE_LANE])
+
+
+@njit(inline="always", **FAST)
+def _fetch_queues(net, s, i):
+    """Who stands on these lanes, and the places on them."""
+    conn, first = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_PAIR]
+    if conn < 0:
+        return
+    for q in range(first, first + net.pair[first, c.PAIR_N]):
+        lane, way = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
+        prefetch(s.ring, s.lane[lane, c.RING] + s.lane[lane, c.SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
+        if s.lane[lane, c.HEAD] >= 0:
+            prefetch(s.veh, s.lane[lane, c.TAIL], 0)
+        elif way >= 0 and net.conn[way, c.SIGNAL] >= 0:
+            prefetch(s.signal, net.conn[way, c.SIGNAL], 0)
+    if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
+        for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
+            if s.lane[net.foe[f, c.FOE_LANE], c.HEAD] >= 0:
+                prefetch(s.veh, s.lane[net.foe[f, c.FOE_LANE], c.HEAD], 0)
 
 
 @njit(**FAST)
@@ -677,7 +784,7 @@ def _decide(net, plan, const, s, owner, now):
         signal = s.actuated.changed[n]
         for i in range(plan.lane_start[signal], plan.lane_start[signal + 1]):
             lane = plan.lane[i]
-            if s.lane[lane, c.AT_RED] == signal:
+            if s.lane[lane, c.LETTER] == ~signal:
                 _schedule(net, plan, const, s, lane, now, now)
             elif s.lane[lane, c.WINDOW_END] == c.NEVER:
                 _learn_end(net, const, s, lane, signal)
@@ -696,10 +803,15 @@ def run(net, plan, trips, const, s, out):
         while due < n_veh and trips.vehicle[due, c.DEPART] <= now:
             _join_gate(net, trips, s, due, now)
             due += 1
+        fetched = 0
         while s.bucket[now] >= 0:
             lane = s.bucket[now]
             s.bucket[now] = s.following[lane]
-            _look_ahead(net, trips, s, s.following[lane])
+            if s.soon.shape[0] == 0:
+                _look_ahead(net, trips, s, s.following[lane])
+            elif fetched == 0:
+                fetched = _fetch(net, trips, s, lane)
+            fetched -= 1
             if lane >= n_owner:
                 _decide(net, plan, const, s, lane, now)
             elif lane >= n_lane:
@@ -715,8 +827,9 @@ def _reset(plan, s, out):
     out.n_log[0] = 0
     s.bucket[:] = -1
     for lane in range(s.lane.shape[0]):
-        s.present[lane] = 0
-        for field in range(c.N_KEPT, c.N_LANE_STATE):
+        for field in range(c.SLOT, c.FREE):
+            s.lane[lane, field] = 0
+        for field in range(c.WINDOW_END, c.N_LANE_STATE):
             s.lane[lane, field] = 0
         s.lane[lane, c.EVENT] = c.NEVER
         s.lane[lane, c.WINDOW_END] = c.NEVER
@@ -730,7 +843,6 @@ def _reset(plan, s, out):
         s.lane[lane, c.WAITER] = -1
         s.lane[lane, c.BLOCKED_FROM] = -1
         s.lane[lane, c.CARRY] = 500
-        s.lane[lane, c.AT_RED] = -1
     for signal in range(plan.signal.shape[0]):
         first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
         s.signal[signal, c.FIRST] = first

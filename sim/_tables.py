@@ -15,9 +15,13 @@ NEVER = 2_000_000_000
 # lanes (static): upstream end to stop line at the limit, and as driven; places; time of the backward
 # wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
 # waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it; how much
-# longer those wait for room that may not stand on the way to it; index in its link
-FREE, DRIVE, STORAGE, WAVE, SPACING, STOP, RING, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(12)
-N_LANE, N_KEPT = 12, 11
+# longer those wait for room that may not stand on the way to it; index in its link. All but the last stand in the
+# changing rows too, among what changes: a row is two lines of the cache, and the first one holds all that is asked of
+# a lane by those who choose it, enter it or yield to it
+DRIVE, STORAGE, WAVE, SPACING, RING = range(5)
+FREE, STOP, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(16, 23)
+KEPT = (DRIVE, STORAGE, WAVE, SPACING, RING, FREE, STOP, BLOCKER, LEFT, RIGHT, KEEP_CLEAR)
+N_LANE = 23
 FULL, NOT_THERE = 10_000, 20_000
 """What lanes cost that have no room, and those that are not taken even when the others have none. [veh]"""
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
@@ -41,15 +45,16 @@ STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
 DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
-# lanes (changing), in one row behind the static columns kept at hand: pending event; end and mode of the green it lies
-# in; head waits for a gap (or is INSIDE); queue; free again; last arrival; last to leave, and how; green in which
-# N_GREEN vehicles left; places taken so far; who waits for room; when the next may enter from a gate; whether the last
-# to leave made place for one from the lane beside it; when the head arrived; what headways were too long or short by
-# rounding [1/1000 tick]; signal of an actuated controller that it waits for, or -1
-EVENT, WINDOW_END, LETTER, YIELDING, HEAD, TAIL, FREE_AT, LAST_ARRIVAL = range(N_KEPT, N_KEPT + 8)
-LAST_LEAVE, LAST_CONN, GREEN_FROM, N_GREEN, SLOT = range(N_KEPT + 8, N_KEPT + 13)
-WAITER, WAITER_NEXT, BLOCKED_FROM, GATE_FREE, ZIPPED, HEAD_CAME, CARRY, AT_RED = range(N_KEPT + 13, N_KEPT + 21)
-N_LANE_STATE = 32  # a row is two lines of the cache
+# lanes (changing): places taken so far; vehicles on it; last arrival; queue; when the next may enter from a gate; who
+# waits for room; pending event; when the head arrived; last to leave; head waits for a gap (or is INSIDE)
+SLOT, PRESENT, LAST_ARRIVAL, HEAD, TAIL, GATE_FREE, WAITER, EVENT, HEAD_CAME, LAST_LEAVE, YIELDING = range(5, 16)
+# end and mode of the green that the event lies in (mode ~n: it waits for signal n of an actuated controller); free
+# again; how the last one left; green in which N_GREEN vehicles left; who waits for the same room; since when; whether
+# the last to leave made place for one from the lane beside it; what headways were too long or short by rounding
+# [1/1000 tick]
+WINDOW_END, LETTER, FREE_AT, LAST_CONN, GREEN_FROM, N_GREEN = range(22, 28)
+WAITER_NEXT, BLOCKED_FROM, ZIPPED, CARRY = range(28, 32)
+N_LANE_STATE = 32
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
 # step; its first place in the ring; its traits. A row is half a line of the cache
 NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, MY_TRAITS = range(7)
@@ -62,6 +67,9 @@ FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
 N_SIGNAL_STATE = 16  # a row is one line of the cache
 LIVE = -1
 """Instead of WINDOW1: an actuated controller writes the signal's two windows, from row WINDOW0 of the live ones on."""
+# events whose data are fetched: lane; its head; the head's connection; the next one's; first row of the pairs
+SOON_LANE, SOON_VEH, SOON_CONN, SOON_NEXT, SOON_PAIR = range(5)
+N_SOON = 5
 # totals
 DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)
 N_TOTALS = 6
@@ -141,7 +149,6 @@ class State(NamedTuple):
 
     bucket: Ints  # (T,) first lane with an event at that tick
     following: Ints  # (L + K,) next lane with an event at the same tick
-    present: Ints  # (L + K,) vehicles on the lane, or waiting at the gate
     lane: Ints  # (L + K, N_LANE_STATE)
     veh: Ints  # (V, N_VEH_STATE)
     moved: Ints  # (V, 2)
@@ -149,6 +156,7 @@ class State(NamedTuple):
     signal: Ints  # (S, N_SIGNAL_STATE)
     live: Ints  # (2 × live signals, 5) their windows: the running green and the one after it
     actuated: ActuatedState
+    soon: Ints  # (events fetched together, or 0 in networks that the cache holds; N_SOON)
 
 
 def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints, standing: Ints) -> Ints:

@@ -629,17 +629,20 @@ def constants(
     return row
 
 
+FAR_ROWS, FETCHED_TOGETHER = 65_536, 32
+"""From so many lanes on (8 MiB) the state outgrows the cache; events fetched together there."""
+
+
 def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks: int) -> k.State:
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
     n_row = compiled.n_lane + compiled.n_gate + len(plan.owner)
     n_live = int((plan.signal[:, k.WINDOW1] == k.LIVE).sum())
     lane = _rows((n_row, k.N_LANE_STATE))
-    lane[:, : k.N_KEPT] = -1
-    lane[: compiled.n_lane, : k.N_KEPT] = compiled.arrays.lane[:, : k.N_KEPT]
+    lane[:, k.KEPT] = -1
+    lane[: compiled.n_lane, k.KEPT] = compiled.arrays.lane[:, k.KEPT]
     return k.State(
         bucket=np.empty(n_ticks, np.int32),
         following=np.empty(n_row, np.int32),
-        present=np.empty(n_row, np.int32),
         lane=lane,
         veh=_rows((n_veh, k.N_VEH_STATE)),
         moved=np.empty((n_veh, 2), np.int32),
@@ -647,6 +650,7 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
         signal=_rows((len(plan.signal), k.N_SIGNAL_STATE)),
         live=np.zeros((2 * n_live, 5), np.int32),
         actuated=actuated_state(plan.actuated, n_past=n_live * (n_ticks // ticks(LEAST_PHASE_S) + 2)),
+        soon=np.empty((FETCHED_TOGETHER if n_row >= FAR_ROWS else 0, k.N_SOON), np.int32),
     )
 
 

@@ -257,7 +257,7 @@ def test_a_file_that_is_no_network_ends_with_2(turns: Path, tmp_path: Path) -> N
     """The routes in place of the network: what it is and what is known."""
     result = its("optimize", ROUTES, "--turns", turns, "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert "is no network of a known format (its root element is <routes>)" in result.stderr
+    assert "is no network of a known format (it is SUMO routes)" in result.stderr
 
 
 def test_bad_input_leaves_earlier_results_alone(job: Job, bad: Callable[[str, str], str], tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ class Run:
 
     def inside(self) -> int:
         """Vehicles in the network at the end."""
-        return int(self.state.present[: self.compiled.n_lane].sum())
+        return int(self.state.lane[: self.compiled.n_lane, k.PRESENT].sum())
 
     def waiting(self) -> int:
         """Vehicles that wait to enter at the end."""
-        return int(self.state.present[self.compiled.n_lane :].sum())
+        return int(self.state.lane[self.compiled.n_lane :, k.PRESENT].sum())
 
 
 def run(

@@ -58,6 +58,16 @@ def test_working_memory_carries_nothing_over() -> None:
     assert sim.run([other, first])[1:] == before
 
 
+def test_fetching_ahead_in_large_networks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same totals and rows, whether the state counts as larger than the cache or not."""
+    network = two_signals()
+    plan, near = field_plan(network), simulator(network)
+    monkeypatch.setattr("sim.compile.FAR_ROWS", 0)
+    far = simulator(network)
+    assert far.run([plan]) == near.run([plan])
+    assert (far.record(plan, 1)[1].rows == near.record(plan, 1)[1].rows).all()
+
+
 def test_a_record_has_the_totals_of_the_run() -> None:
     """Recording changes no number, and what is recorded is what the bare kernel logs."""
     network = two_signals()
