@@ -32,8 +32,6 @@ from network_data.trips import Trips
 
 CLEAR_S = 3600.0
 """The run that fixes the routes goes on so long after the period, so that every vehicle enters. [s]"""
-HELD_OUT = ("ingolstadt7",)
-"""Networks that the model is never developed on."""
 KEEP_VEHICLE = ("id", "type", "depart", "departLane", "departPos", "departSpeed", "arrivalLane", "arrivalPos")
 
 
@@ -44,11 +42,6 @@ class FidelityCase:
     name: str
     base: Case
     share: float = 1.0
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the model was never developed on this network."""
-        return self.base.name in HELD_OUT
 
     @cached_property
     def network(self) -> RoadNetwork:
@@ -99,7 +92,7 @@ def _last(controller: Controller) -> ControllerPlan:
 
 
 def fidelity_cases() -> dict[str, FidelityCase]:
-    """All cases by name, those held out last."""
+    """All cases by name."""
     known = {**cases(), "ingolstadt7": resco_case("ingolstadt7", "ingolstadt7.rou.xml", 57600, 61200, 106.8)}
     plain = [FidelityCase(name=name, base=known[name]) for name in ("cologne1", "cologne3", "grid4x4", "cologne8")]
     return {
