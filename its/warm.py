@@ -6,10 +6,16 @@ import time
 
 import numpy as np
 
+from its._street import CYCLE_S, small_street
+from optimizer.offsets.link_tables import problem_of
+from optimizer.offsets.solve import solve_offsets
+from optimizer.offsets.tables import offset_problem
 from sim import _kernels, trips
 from sim import _tables as k
 from sim.actuated import actuated_state
 from sim.compile import join_controllers
+from sim.link_costs import link_costs
+from sim.profile import Profile
 
 
 def compile_kernels() -> float:
@@ -49,4 +55,14 @@ def compile_kernels() -> float:
     trips._walk(
         0, 0.0, np.zeros(1), np.zeros(2, np.int64), empty, np.zeros((0, 1)), np.zeros(1), np.ones(1), np.zeros(1), empty
     )
+    _coordinate()
     return time.perf_counter() - begin_s
+
+
+def _coordinate() -> None:
+    """Offsets from the tables of a street, which is a tree, and of a ring, which is not."""
+    network, plan, demand = small_street()
+    solve_offsets(problem_of(link_costs(Profile(network, demand), plan, cycle_s=round(CYCLE_S))), seed=0, nodes=0)
+    delay_s = np.random.default_rng(0).random((5, 6))
+    ring = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("a", "c")]
+    solve_offsets(offset_problem(6, ("a", "b", "c", "d"), ring, delay_s), seed=0, nodes=100, annealings=1)
