@@ -62,16 +62,19 @@ class Observation:
         if not self.interval_s > 0:
             faults.append(f"interval_s is {self.interval_s}; needs to be above 0")
         want = (len(self.detector_ids),)
-        for name in ("count_veh", "occupancy", "health"):
-            if getattr(self, name).shape != want:
-                faults.append(f"{name} is {getattr(self, name).shape}; needs {want}: one number per detector")
+        shapes = {name: getattr(self, name).shape for name in ("count_veh", "occupancy", "health")}
+        faults += [
+            f"{name} is {shape}; needs {want}: one number per detector"
+            for name, shape in shapes.items()
+            if shape != want
+        ]
         if faults:
             raise DemandError(f"observation at {self.time_s:g} s", faults)
 
     @property
     def sound(self) -> NDArray[np.bool_]:
         """Whose values may be used. (D,)"""
-        return (self.health == HEALTH.SOUND) & np.isfinite(self.count_veh)
+        return np.asarray((self.health == HEALTH.SOUND) & np.isfinite(self.count_veh))
 
     @property
     def flow_vph(self) -> NDArray[np.float32]:
