@@ -25,7 +25,10 @@ COMMON_OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A SUMO scenario: the network, its traffic, the files that belong to it, and the period."""
+    """A SUMO scenario: the network, its traffic, the files that belong to it, and the period.
+
+    `shift_s` moves every departure by 0 to so many seconds, drawn anew under each seed.
+    """
 
     network: Path
     routes: tuple[Path, ...]
@@ -33,6 +36,7 @@ class Scenario:
     begin_s: float | None = None
     end_s: float | None = None
     scale: float = 1.0
+    shift_s: float = 0.0
 
     def check_files(self) -> None:
         """Refuse what SUMO would only fail on later: files that are missing or whose name it would split."""
@@ -53,6 +57,7 @@ class Scenario:
         out += ["--begin", f"{self.begin_s:.10g}"] if self.begin_s is not None else []
         out += ["--end", f"{self.end_s:.10g}"] if self.end_s is not None else []
         out += ["--scale", f"{self.scale:.10g}"] if self.scale != 1 else []
+        out += ["--random-depart-offset", f"{self.shift_s:.10g}"] if self.shift_s else []
         return out
 
 
@@ -82,17 +87,28 @@ def _binary_in(home: Path) -> Path:
     return home / "bin" / ("sumo.exe" if os.name == "nt" else "sumo")
 
 
-def _start(options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def sumo_environment() -> dict[str, str]:
+    """Environment variables that SUMO wants."""
     home = sumo_home()
     environment = {**os.environ, "SUMO_HOME": str(home)}
     projections = home / "data" / "proj"
     if projections.is_dir():
         environment.setdefault("PROJ_LIB", str(projections))
         environment.setdefault("PROJ_DATA", str(projections))
-    binary = shutil.which("sumo") if not _binary_in(home).is_file() else str(_binary_in(home))
+    return environment
+
+
+def sumo_binary() -> str:
+    """The program to start."""
+    home = sumo_home()
+    return str(_binary_in(home)) if _binary_in(home).is_file() else shutil.which("sumo") or "sumo"
+
+
+def _start(options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment, binary = sumo_environment(), sumo_binary()
     try:
         return subprocess.run(
-            [binary or "sumo", *options], env=environment, capture_output=True, text=True, errors="replace", check=False
+            [binary, *options], env=environment, capture_output=True, text=True, errors="replace", check=False
         )
     except OSError as error:
         raise OutsideProgramError(f"SUMO at {binary} cannot be started: {error.strerror}; {INSTALL}") from None
