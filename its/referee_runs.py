@@ -97,8 +97,15 @@ def run_plan(scenario: Scenario, plan: Sequence[Path], seed: int, approaches: Ma
         options += ["--tripinfo-output.write-unfinished", "true", "--tripinfo-output.write-undeparted", "true"]
         options += [text for name, path in output.items() for text in (name, str(path))]
         run_sumo([*options, "--duration-log.statistics", "true"])
-        rows = _read_trips(trips)
-        return _measure(seed, rows, _counters(totals), _signals(rows, edges, scenario, approaches))
+        return read_run(scenario, seed, approaches, trips=trips, totals=totals, edges=edges)
+
+
+def read_run(
+    scenario: Scenario, seed: int, approaches: Mapping[str, Sequence[str]], *, trips: Path, totals: Path, edges: Path
+) -> SumoRun:
+    """The measures of a run from what SUMO wrote: trip table, statistics, edge data of the whole run."""
+    rows = _read_trips(trips)
+    return _measure(seed, rows, _counters(totals), _signals(rows, edges, scenario, approaches))
 
 
 def _read_trips(path: Path) -> list[_Trip]:

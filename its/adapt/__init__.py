@@ -1,0 +1,1 @@
+"""Real time: the closed loop between detectors and signals."""
