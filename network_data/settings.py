@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from network_data.counting.options import CountLayout, QualityLimits
 from network_data.errors import SettingsError
 from network_data.settings_base import Section
+from network_data.settings_day import DaySettings
 from network_data.settings_signals import SignalSettings
 
 Storage = Annotated[float, Field(gt=0, le=1)]
@@ -170,6 +171,7 @@ class Settings(Section):
     saturation: Saturation = Saturation()
     actuation: Actuation = Actuation()
     today: Today = Today()
+    day: DaySettings = DaySettings()
     search: Search = Search()
     counts: CountLayout = CountLayout()
     quality: QualityLimits = QualityLimits()
@@ -200,6 +202,7 @@ def settings_from(table: dict[str, object], where: str) -> Settings:
         faults = [_fault(item["loc"], item["type"], item["msg"], item["input"]) for item in error.errors()]
         raise SettingsError(where, faults) from None
     contradictions = [*settings.saturation.faults(), *_limit_faults(settings), *settings.counts.faults()]
+    contradictions += settings.day.faults()
     if contradictions:
         raise SettingsError(where, contradictions)
     return settings
