@@ -55,13 +55,18 @@ class Change(Section):
 
 
 class Objective(Section):
-    """What counts, in seconds of delay: vehicle delay itself, stops, blocked exits, waiting pedestrians."""
+    """What counts, in seconds of delay: vehicle delay, stops, blocked exits, pedestrians, people, fuel; the tail."""
 
     delay: float = Field(1.0, ge=0)
     stops: float = Field(0.0, ge=0, description="seconds of delay that one stop is worth")
     queue_overflow: float = Field(0.0, ge=0, description="seconds of delay per vehicle-second of blocked exit")
     pedestrian: float = Field(0.0, ge=0, description="seconds of delay per second of mean wait at a crossing")
     bandwidth: float = Field(0.0, ge=0, description="seconds of delay that green bands as wide as the cycle are worth")
+    person: float = Field(0.0, ge=0, description="seconds of delay per second of people's mean delay; see [people]")
+    fuel: float = Field(0.0, ge=0, description="seconds of delay per millilitre of fuel and vehicle")
+    tail_weight: float = Field(0.0, ge=0, le=1, description="part of the worst days' mean in the objective; 0: mean")
+    tail_share: float = Field(0.2, gt=0, le=1, description="so large a share of the days are the worst ones")
+    drawn_counts: int = Field(0, ge=0, le=50, description="times each day is drawn anew within the counts' ranges")
 
 
 class Bandwidth(Section):

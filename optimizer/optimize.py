@@ -22,6 +22,7 @@ from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
+from optimizer.objectives import weighing_of
 from optimizer.search import Evaluator, Search, climb
 from optimizer.storage import StorageGuard
 from sim.parameters import STREET
@@ -160,7 +161,8 @@ def optimize(
     ]
     weights = weights_of(demand)
     wanted = wanted_bands(network, flows, settings)
-    evaluator = Evaluator(simulator, models, settings.objective, weights, wanted)
+    weighing = weighing_of(network, settings.objective, settings.people, trips, begin_s=begin_s, end_s=end_s)
+    evaluator = Evaluator(simulator, models, settings.objective, weights, wanted, weighing)
     today: Candidate = tuple(_untouched(model) for model in models)
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from network_data.plans import OPEN, ControllerPlan
 from network_data.settings import Objective, Settings
 from optimizer.bandwidth.wanted import WantedBands
 from optimizer.candidate import Candidate, Setting, plan_of, timing_plan
 from optimizer.coordination import Coordinator, proposals
 from optimizer.models import ControllerModel
 from optimizer.moves import Neighbourhood
+from optimizer.objectives import Weighing
 from optimizer.start import legal_start
 from optimizer.storage import StorageGuard
 from sim._tables import PlanArrays
@@ -52,7 +52,7 @@ class Rung:
 
 @dataclass(eq=False)
 class Evaluator:
-    """Candidates to objectives: seconds of delay per vehicle, stops and blocked exits weighted in; remembers all.
+    """Candidates to objectives: seconds of delay per vehicle, all else weighted in by `Weighing`; remembers all.
 
     `weights` are those of the realizations: a day that stands for more days counts more. None: all alike.
     """
@@ -62,13 +62,18 @@ class Evaluator:
     objective: Objective
     weights: tuple[float, ...] | None = None
     wanted: WantedBands | None = None
+    weighing: Weighing | None = None
     _arrays: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = field(default_factory=dict)
     _waits: dict[tuple[int, tuple[int, bytes, int]], float] = field(default_factory=dict)
     n_runs: int = 0
 
     def expected(self, values: Sequence[float]) -> float:
-        """Mean of objectives over all realizations, by their weights. [s/veh]"""
-        return float(np.mean(values) if self.weights is None else np.dot(self.weights, values))
+        """Mean (and tail, where it counts) of objectives over all realizations, by their weights. [s/veh]"""
+        return self._weighing.over_days(values, self.weights)
+
+    @property
+    def _weighing(self) -> Weighing:
+        return self.weighing or Weighing(self.objective)
 
     def arrays(self, candidate: Candidate) -> PlanArrays:
         """The candidate as the kernel reads it."""
@@ -88,10 +93,7 @@ class Evaluator:
 
     def value(self, totals: Totals) -> float:
         """Objective of one realization. [s/veh]"""
-        weights, veh = self.objective, max(1, totals.veh)
-        return (
-            weights.delay * totals.delay_s + weights.stops * totals.stops + weights.queue_overflow * totals.blocked_s
-        ) / veh
+        return self._weighing.per_veh_s(totals)
 
     def values(self, candidates: Sequence[Candidate], realizations: Sequence[int]) -> list[list[float]]:
         """Objectives of candidates (outer) on realizations (inner). [s/veh]"""
@@ -108,27 +110,20 @@ class Evaluator:
         bands_s = 0.0
         if self.wanted is not None and self.wanted.worth_s > 0:
             bands_s = self.wanted.cost_s(timing_plan(self.models, candidate))
-        return self.pedestrian_wait(candidate) + bands_s
+        return self.waits_on_foot(candidate) + bands_s
 
-    def pedestrian_wait(self, candidate: Candidate) -> float:
-        """Weighted sum over all crossings of the mean wait for green, arrivals at random. [s]"""
-        if not self.objective.pedestrian:
+    def waits_on_foot(self, candidate: Candidate) -> float:
+        """What the waits at all crossings count. [s/veh]"""
+        if not (self.objective.pedestrian or self.objective.person):
             return 0.0
         total = 0.0
         for i, (model, setting) in enumerate(zip(self.models, candidate, strict=True)):
             key = (i, setting.key())
             if key not in self._waits:
-                program = plan_of(model, setting)
                 crossings = [head.index for head in model.controller.heads if head.kind == "crossing"]
-                self._waits[key] = sum(mean_wait_s(program, index) for index in crossings)
+                self._waits[key] = self._weighing.beside_s(plan_of(model, setting), crossings)
             total += self._waits[key]
-        return self.objective.pedestrian * total
-
-
-def mean_wait_s(program: ControllerPlan, index: int) -> float:
-    """Mean wait for green of somebody who comes at random: the sum of red² over twice the cycle. [s]"""
-    reds = [run.end_s - run.start_s for run in program.windows(index) if run.letter not in OPEN]
-    return sum(red * red for red in reds) / (2 * program.cycle_s)
+        return total
 
 
 @dataclass(eq=False)
