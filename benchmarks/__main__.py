@@ -31,6 +31,14 @@ def known_benchmarks() -> dict[str, Callable[[Options], Table]]:
     return out
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(word) for word in _words(text))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks asked for; 1 where one failed, 2 where there is none of that name."""
     known = known_benchmarks()
@@ -42,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the rows")
     parser.add_argument("--remake", action="store_true", help="make what is missing of the stored answers")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the files of each case there")
+    parser.add_argument("--methods", metavar="A,B", type=_words, default=(), help="quality: these methods only")
+    parser.add_argument(
+        "--scales", metavar="1.0,0.9", type=_numbers, default=(), help="quality: these shares of demand"
+    )
+    parser.add_argument("--seeds", metavar="N", type=int, default=0, help="quality: so many seeds of SUMO")
     chosen = parser.parse_args(arguments)
     if chosen.name not in (*known, "all"):
         print(f"no benchmark {chosen.name!r}; known are {names}", file=sys.stderr)
@@ -51,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         only=chosen.only,
         keep=chosen.keep,
         remake=chosen.remake,
+        methods=chosen.methods,
+        scales=chosen.scales,
+        seeds=chosen.seeds,
         say=lambda text: print(text, file=sys.stderr, flush=True),
     )
     code = DONE

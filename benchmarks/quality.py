@@ -1,103 +1,236 @@
-"""Quality of plans: made from counts alone with default settings, judged by the referee against the shipped plans."""
+"""Quality of plans: every method on the same counts and the same seeds of SUMO, the engine's beside all others.
+
+Plans are made once per case, the engine's from counts alone; each then runs at several shares of the demand. Plans and
+SUMO's answers are kept by hash in the folder given with `--keep`: a run that was cut off goes on where it was.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.cases import ROOT, Case, cases, copy_results, counts_of, its_command, referee, unpacked
+from benchmarks._quality_bounds import bounds_table
+from benchmarks._quality_methods import (
+    METHODS,
+    Inputs,
+    Made,
+    Method,
+    chosen_methods,
+    inputs_of,
+    is_made,
+    make,
+)
+from benchmarks._quality_runs import FULL, WORKERS, Demand, Judge, Run, check, demands_of
+from benchmarks._quality_store import Store
+from benchmarks.cases import Case, cases, referee, unpacked
 from benchmarks.tables import Cell, Column, Options, Table
 from network_data.detectors import read_detectors
-from network_data.errors import OutsideProgramError, SignalError
+from network_data.errors import InputError, SignalError
 from network_data.formats.sumo_net import read_sumo_net
 
 QUICK_CASES = ("cologne1", "grid4x4")
+SEEDS, QUICK_SEEDS = 5, 2
 SURPRISE = 0.05
 """Deviation of the shipped plan's delay from the known figure that is reported. [-]"""
-WORKERS = 2
-"""SUMO processes at a time."""
-COLUMNS = (
-    Column(key="case", heading="case"),
-    Column(key="programs", heading="field plans"),
-    Column(key="shipped_s_per_veh", heading="shipped s/veh", spec=".1f"),
-    Column(key="ours_s_per_veh", heading="ours s/veh", spec=".1f"),
-    Column(key="ratio", heading="ratio", spec=".3f"),
-    Column(key="difference_s_per_veh", heading="difference s/veh", spec="+.1f"),
-    Column(key="ci95_s_per_veh", heading="±95 %", spec=".1f"),
-    Column(key="check_ok", heading="check ok"),
-    Column(key="loops", heading="approaches with loops"),
-    Column(key="optimize_s", heading="optimize s", spec=".0f"),
-    Column(key="verdict", heading="verdict"),
-)
+PERCENTS = ("100", "90", "110", "60", "80")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """Seconds for `its optimize` and seeds for SUMO."""
+class Bench:
+    """One case under measurement: its methods with their plans, and the judge that holds SUMO's answers."""
 
-    time_limit_s: float
+    inputs: Inputs
+    judge: Judge
+    methods: Sequence[Method]
+    demands: Sequence[Demand]
     seeds: int
 
-
-FULL, QUICK = Effort(time_limit_s=60, seeds=5), Effort(time_limit_s=15, seeds=2)
+    def runs(self, made: Mapping[str, Made]) -> list[Run]:
+        """Every SUMO run of the table; at full demand first, and there seed by seed."""
+        plans = [made[method.name].path for method in self.methods if not made[method.name].error]
+        return [
+            Run(plan=plan, demand=demand, seed=seed)
+            for demand in self.demands
+            for seed in range(1, self.seeds + 1)
+            for plan in plans
+        ]
 
 
 def benchmark(options: Options) -> Table:
-    """Every case (quick: two small ones), with the outcome of each; a case that cannot run says why and fails."""
+    """Every case (quick: two small ones, few methods, full demand); a case that cannot run says why and fails."""
     known = cases()
-    effort = QUICK if options.quick else FULL
-    rows = []
-    for name in options.chosen(list(known), QUICK_CASES):
-        began_s = time.monotonic()
-        row = _row(known[name], effort, options.keep)
-        options.say(f"{name}: {row['verdict']} ({time.monotonic() - began_s:.0f} s)")
-        rows.append(row)
-    judge = "the referee" if referee() is not None else "its check and its verify (no referee beside the data pack)"
+    names = options.chosen(list(known), QUICK_CASES)
+    methods = chosen_methods(options.methods, quick=options.quick)
+    seeds = options.seeds or (QUICK_SEEDS if options.quick else SEEDS)
+    scales = options.scales or ((1.0,) if options.quick else ())
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.keep if options.keep is not None else Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        store = Store(folder.resolve())
+        rows: list[dict[str, Cell]] = []
+        notes: list[str] = []
+        for name in names:
+            demands = demands_of(name, scales)
+            routes = Path(scratch, name)
+            routes.mkdir()
+            try:
+                of_case = _case_rows(known[name], methods, demands, seeds, store, routes, options)
+            except SignalError as error:
+                rows.append({"case": name, "method": "", "label": "", "error": str(error).strip()})
+                continue
+            rows += of_case
+            notes += _surprise(of_case, known[name], seeds)
+    return _table(rows, names, seeds, notes)
+
+
+def _table(rows: Sequence[Mapping[str, Cell]], names: Sequence[str], seeds: int, more_notes: Sequence[str]) -> Table:
+    judge = "the referee" if referee() is not None else "its check (no referee beside the data pack)"
     notes = [
-        f"delay per loaded vehicle in SUMO, judged by {judge}, {effort.seeds} common seeds; "
-        f"its optimize from counts alone, default settings, --time-limit {effort.time_limit_s:g}",
+        f"delay per loaded vehicle in SUMO, {seeds} common seeds, ± 95 %; safety judged by {judge}. Every plan is "
+        "made once: the engine's from the counts, those of SUMO's tools from the exact routes",
+        "90 and 110 %: departures moved at random by up to 300 s; difference: to the shipped plan at 100 %, by seed",
+        *more_notes,
     ]
-    notes += [f"{row['case']}: {row['error']}" for row in rows if row.get("error")]
-    notes += [f"{row['case']}: {row['first_violation']}" for row in rows if row.get("first_violation")]
-    notes += [text for row in rows if (text := _surprise(row, known[str(row["case"])]))]
+    notes += [f"{row['case']} {row['label']}: {row['error']}" for row in rows if row.get("error")]
+    notes += [f"{row['case']} {row['label']}: {row['first_violation']}" for row in rows if row.get("first_violation")]
+    bounds = bounds_table(rows, names)
     return Table(
-        title="Quality: our plans against the shipped ones",
-        columns=COLUMNS,
+        title="Quality: every method on the same demand",
+        columns=_columns(rows),
         rows=rows,
         notes=notes,
-        failed=any(row["verdict"] not in ("better", "not worse") for row in rows),
+        failed=bounds.failed or any(_broken(row) for row in rows),
+        parts=(bounds,),
     )
 
 
-def _surprise(row: dict[str, Cell], case: Case) -> str:
+def _columns(rows: Sequence[Mapping[str, Cell]]) -> list[Column]:
+    percents = [p for p in PERCENTS if any(row.get(f"delay_{p}_s_per_veh") is not None for row in rows)]
+    out = [Column(key="case", heading="case"), Column(key="label", heading="method")]
+    for percent in percents:
+        out.append(Column(key=f"delay_{percent}_s_per_veh", heading=f"{percent} % s/veh", spec=".1f"))
+        out.append(Column(key=f"ci95_{percent}_s_per_veh", heading="±", spec=".1f"))
+    out += [
+        Column(key="difference_s_per_veh", heading="difference s/veh", spec="+.1f"),
+        Column(key="difference_ci95_s_per_veh", heading="±", spec=".1f"),
+        Column(key="check_ok", heading="check ok"),
+        Column(key="made_s", heading="made in s", spec=".0f"),
+        Column(key="remark", heading="remark"),
+    ]
+    return out
+
+
+def _broken(row: Mapping[str, Cell]) -> bool:
+    """Whether a row could not be measured, or a plan of the engine is unsafe, runs into faults or is a loss."""
+    if row["method"] in METHODS and METHODS[str(row["method"])].kind != "engine":
+        return False
+    difference, half = row.get("difference_s_per_veh"), row.get("difference_ci95_s_per_veh")
+    worse = isinstance(difference, float) and isinstance(half, float) and difference - half > 0
+    return bool(row.get("error") or row.get("check_ok") is False or worse or "teleports" in str(row.get("remark")))
+
+
+def _case_rows(
+    case: Case,
+    methods: Sequence[Method],
+    demands: Sequence[Demand],
+    seeds: int,
+    store: Store,
+    scratch: Path,
+    options: Options,
+) -> list[dict[str, Cell]]:
+    inputs = inputs_of(case, store)
+    routes = unpacked(case.routes, scratch)
+    bench = Bench(inputs=inputs, judge=Judge(inputs, routes, store), methods=methods, demands=demands, seeds=seeds)
+    # one run of the shipped plan, which the table needs anyhow, tells how long the rest will take
+    first = Run(plan=None, demand=FULL, seed=1)
+    bench.judge.run([first], options.say)
+    options.say(_estimate(bench, store, bench.judge.seconds_per_run(first)))
+    made = {method.name: make(method, inputs, routes, store) for method in methods}
+    bench.judge.run(bench.runs(made), options.say)
+    return [_row(bench, method, made[method.name], store) for method in methods]
+
+
+def _estimate(bench: Bench, store: Store, run_s: float) -> str:
+    """How long a case will take: the plans that are not kept yet, and SUMO."""
+    unmade = [method for method in bench.methods if not is_made(method, bench.inputs, store)]
+    plans_s = sum(method.time_limit_s + 5 for method in unmade)
+    n_runs = len(bench.methods) * len(bench.demands) * bench.seeds
+    known = {m.name: Made() for m in bench.methods if m.kind == "shipped"}
+    known |= {m.name: make(m, bench.inputs, (), store) for m in bench.methods if m not in unmade}
+    kept = Bench(
+        inputs=bench.inputs,
+        judge=bench.judge,
+        methods=[m for m in bench.methods if m.name in known],
+        demands=bench.demands,
+        seeds=bench.seeds,
+    )
+    n_left = n_runs - len(kept.runs(known)) + len(bench.judge.missing(kept.runs(known)))
+    sumo_s = n_left * run_s / WORKERS
+    return (
+        f"{bench.inputs.case.name}: {len(unmade)} plans to make, {n_left} of {n_runs} SUMO runs of {run_s:.1f} s "
+        f"to do: about {(plans_s + sumo_s) / 60:.0f} minutes"
+    )
+
+
+def _row(bench: Bench, method: Method, made: Made, store: Store) -> dict[str, Cell]:
+    row: dict[str, Cell] = {"case": bench.inputs.case.name, "method": method.name, "label": method.label}
+    if made.error:
+        return row | {"error": made.error, "remark": "no plan"}
+    row["made_s"] = made.made_s if made.path is not None else None
+    remarks = [method.remark] if method.remark else []
+    for demand in bench.demands:
+        seen = bench.judge.summary(made.path, demand, bench.seeds)
+        row[f"delay_{demand.key}_s_per_veh"] = seen.get("mean")
+        row[f"ci95_{demand.key}_s_per_veh"] = seen.get("ci95")
+        if seen["faults"]:
+            remarks.append(f"{demand.key} %: {seen['faults']}")
+        if demand == FULL and made.path is not None:
+            row["difference_s_per_veh"] = seen.get("difference")
+            row["difference_ci95_s_per_veh"] = seen.get("difference_ci95")
+    if made.path is not None:
+        row["check_ok"], row["first_violation"] = check(method, made.path, bench.inputs, store)
+    return row | {"remark": "; ".join(remarks)}
+
+
+def _surprise(rows: Iterable[Mapping[str, Cell]], case: Case, seeds: int) -> list[str]:
     """A word where the shipped plan's delay is not what it was known to be: then the case has changed."""
-    shipped = row.get("shipped_s_per_veh")
+    shipped = next((row.get("delay_100_s_per_veh") for row in rows if row["method"] == "shipped"), None)
     if not isinstance(shipped, float) or abs(shipped / case.expected_s_per_veh - 1) < SURPRISE:
-        return ""
-    return f"{case.name}: the shipped plan has {shipped:.1f} s/veh, known was {case.expected_s_per_veh:g}"
+        return []
+    known = f"known was {case.expected_s_per_veh:g}"
+    return [f"{case.name}: the shipped plan has {shipped:.1f} s/veh under {seeds} seeds, {known}"]
 
 
-def _row(case: Case, effort: Effort, keep: Path | None) -> dict[str, Cell]:
-    row: dict[str, Cell] = {"case": case.name, "programs": case.programs}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        try:
-            detectors, counts = counts_of(case, folder)
-            row["loops"] = loop_coverage(case, detectors)
-            began_s = time.monotonic()
-            plan = optimize(case, detectors, counts, effort.time_limit_s, folder / "plan")
-            row["optimize_s"] = time.monotonic() - began_s
-            row |= judge(case, plan, effort.seeds, folder)
-        except SignalError as error:
-            row |= {"verdict": "failed", "error": str(error).strip()}
-        if keep is not None:
-            copy_results(folder, keep / case.name)
-    return row
+def joined(rows: Sequence[Mapping[str, Cell]], more: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:
+    """The table with rows measured elsewhere, such as adaptive control, each behind the others of its case.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of this benchmark.
+    more : sequence of mapping
+        Rows with `case`, `method`, `label`, and `delay_100_s_per_veh` and the like where measured, on the same seeds.
+
+    Raises
+    ------
+    InputError
+        A row lacks one of the three names, or is there twice.
+    """
+    faults = [
+        f"row {n}: no {key!r}" for n, row in enumerate(more) for key in ("case", "method", "label") if not row.get(key)
+    ]
+    there = [(row["case"], row["method"]) for row in rows]
+    faults += [
+        f"row {n}: {row.get('case')} has {row.get('method')!r} already"
+        for n, row in enumerate(more)
+        if (row.get("case"), row.get("method")) in there
+    ]
+    if faults:
+        raise InputError("rows to join", faults)
+    order = list(dict.fromkeys(str(row["case"]) for row in (*rows, *more)))
+    return [dict(row) for case in order for row in (*rows, *more) if row["case"] == case]
 
 
 def loop_coverage(case: Case, detectors: Path) -> str:
@@ -106,100 +239,3 @@ def loop_coverage(case: Case, detectors: Path) -> str:
     approaches = {link for links in network.approaches.values() for link in links}
     looped = {detector.link_id for detector in read_detectors(detectors, network)}
     return f"{len(approaches & looped)} of {len(approaches)}"
-
-
-def optimize(case: Case, detectors: Path, counts: Path, time_limit_s: float, out: Path) -> Path:
-    """Run `its optimize` as a user would and return its plan for SUMO.
-
-    Raises
-    ------
-    OutsideProgramError
-        It did not end with exit code 0.
-    """
-    options: list[object] = ["--detectors", detectors, "--counts", counts, "--begin", case.begin_s, "--end", case.end_s]
-    options += ["--plans", case.field_plan] if case.field_plan is not None else []
-    command = its_command("optimize", case.network, *options, "--time-limit", time_limit_s, "--out", out)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode != 0:
-        raise OutsideProgramError(f"its optimize ended with {done.returncode}: {_last_line(done.stderr)}")
-    return out / "plan.add.xml"
-
-
-def _last_line(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "nothing printed")
-
-
-def judge(case: Case, plan: Path, seeds: int, folder: Path) -> dict[str, Cell]:
-    """Check and measure a plan against the shipped one: delays, ratio, paired difference, verdict."""
-    tool = referee()
-    row = _by_referee(tool, case, plan, seeds, folder) if tool is not None else _by_verify(case, plan, seeds)
-    row["verdict"] = _verdict(row)
-    return row
-
-
-def _verdict(row: dict[str, Cell]) -> str:
-    difference, half = row["difference_s_per_veh"], row["ci95_s_per_veh"]
-    if not row["check_ok"]:
-        return "rejected by the check"
-    if row["faults"]:
-        return str(row["faults"])
-    if not isinstance(difference, float) or not isinstance(half, float):
-        return "not measured"
-    if difference + half < 0:
-        return "better"
-    return "not worse" if difference - half <= 0 else "worse"
-
-
-def _by_referee(tool: Path, case: Case, plan: Path, seeds: int, folder: Path) -> dict[str, Cell]:
-    result = folder / "referee.json"
-    options = ["--net", case.network, "--routes", ",".join(map(str, unpacked(case.routes, folder)))]
-    options += ["--base-additional", *case.base_additional] if case.base_additional else []
-    options += ["--additional", plan, "--pair", "shipped", "--begin", case.begin_s, "--end", case.end_s]
-    options += ["--seeds", seeds, "--jobs", WORKERS, "--measure-rejected", "--no-emissions", "--json", result]
-    done = subprocess.run([sys.executable, str(tool), *map(str, options)], capture_output=True, text=True, check=False)
-    if not result.is_file() or done.returncode not in (0, 2):
-        raise OutsideProgramError(f"the referee ended with {done.returncode}: {_last_line(done.stderr)}")
-    table = json.loads(result.read_text(encoding="utf-8"))
-    old, difference = table["pair"]["summary"], table["pair"]["difference"]["delay"]
-    faults = [text for key, text in (("failed", "teleports or collisions"),) if table["summary"][key]]
-    return {
-        "shipped_s_per_veh": old["delay"]["mean"],
-        "ours_s_per_veh": table["summary"]["delay"]["mean"],
-        "ratio": difference["ratio"],
-        "difference_s_per_veh": difference["mean"],
-        "ci95_s_per_veh": difference["ci95"],
-        "check_ok": bool(table["safety"]["ok"]),
-        "violations": len(table["safety"]["violations"]),
-        "first_violation": next(iter(table["safety"]["violations"]), ""),
-        "locked_seeds": len(table["summary"]["locked_seeds"]),
-        "faults": ", ".join(faults),
-    }
-
-
-def _by_verify(case: Case, plan: Path, seeds: int) -> dict[str, Cell]:
-    checked = subprocess.run(
-        its_command("check", plan, "--network", case.network, "--json"),
-        capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
-    if checked.returncode not in (0, 3):
-        raise OutsideProgramError(f"its check ended with {checked.returncode}: {_last_line(checked.stderr)}")
-    options: list[object] = ["--routes", ",".join(map(str, case.routes)), "--plans", plan, "--seeds", seeds, "--json"]
-    options += ["--begin", case.begin_s, "--end", case.end_s]
-    options += ["--additional", ",".join(map(str, case.base_additional))] if case.base_additional else []
-    done = subprocess.run(
-        its_command("verify", case.network, *options), capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    if done.returncode not in (0, 3):
-        raise OutsideProgramError(f"its verify ended with {done.returncode}: {_last_line(done.stderr)}")
-    table = json.loads(done.stdout)
-    change = table["difference"]
-    return {
-        "shipped_s_per_veh": table["old"]["delay_s_per_veh"]["mean"],
-        "ours_s_per_veh": table["new"]["delay_s_per_veh"]["mean"],
-        "ratio": change["ratio"],
-        "difference_s_per_veh": change["delay_s_per_veh"]["mean"],
-        "ci95_s_per_veh": change["delay_s_per_veh"]["ci95"],
-        "check_ok": checked.returncode == 0,
-        "locked_seeds": len(table["new"]["locked_seeds"]),
-        "faults": "teleports or collisions" if table["new"]["teleports"] or table["new"]["collisions"] else "",
-    }

@@ -39,26 +39,34 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of a benchmark. `failed` says that a row could not be measured or broke a promise; notes say the rest."""
+    """Rows of a benchmark. `failed` says that a row could not be measured or broke a promise; notes say the rest.
+
+    `parts` are further tables, printed below and written beside the rows.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Cell]]
     notes: Sequence[str] = ()
     failed: bool = False
+    parts: Sequence[Table] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a benchmark is to run: quickly (all of it within 2 minutes), one case only, keeping its files in a folder.
 
-    `remake` asks for what is stored between runs to be completed first, which may take hours.
+    `remake` asks for what is stored between runs to be completed first, which may take hours. `methods`, `scales` of
+    the demand and number of `seeds` choose among the rows of the quality benchmark; empty and 0 stand for all.
     """
 
     quick: bool = False
     only: str | None = None
     keep: Path | None = None
     remake: bool = False
+    methods: tuple[str, ...] = ()
+    scales: tuple[float, ...] = ()
+    seeds: int = 0
     say: Callable[[str], None] = field(default=print)
 
     def chosen(self, names: Sequence[str], quick_names: Sequence[str]) -> list[str]:
@@ -90,6 +98,8 @@ def print_table(table: Table, console: Console | None = None) -> None:
     out.print(grid)
     for note in table.notes:
         out.print(note, markup=False, highlight=False)
+    for part in table.parts:
+        print_table(part, out)
 
 
 def write_rows(path: Path, name: str, table: Table, *, quick: bool) -> None:
@@ -105,6 +115,11 @@ def write_rows(path: Path, name: str, table: Table, *, quick: bool) -> None:
         "notes": list(table.notes),
         "rows": [dict(row) for row in table.rows],
     }
+    if table.parts:
+        content["parts"] = [
+            {"title": part.title, "notes": list(part.notes), "rows": [dict(row) for row in part.rows]}
+            for part in table.parts
+        ]
     write_aside(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
