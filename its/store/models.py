@@ -156,7 +156,37 @@ class MeasurementRow(Recorded):
     end_utc: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+class RunRow(Recorded):
+    """What a batch run came to in one district; lists and figures as JSON.
+
+    `key` is the hash of all that the run depended on: where the newest run of a district has it, nothing is left to do.
+    """
+
+    __tablename__ = "runs"
+    kind = "run"
+
+    district: Mapped[str] = mapped_column(String(200), index=True)
+    key: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    plans: Mapped[str] = mapped_column(Text)
+    gates: Mapped[str] = mapped_column(Text)
+    inputs: Mapped[str] = mapped_column(Text)
+    summary: Mapped[str] = mapped_column(Text)
+
+
+class LeaseRow(Base):
+    """Who is at work on what, and until when by the database's clock; no record, rows come and go."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(250), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64))
+    holder: Mapped[str] = mapped_column(String(300))
+    expires_s: Mapped[float]
+
+
 TYPED: dict[str, type[Recorded]] = {
-    row.kind: row for row in (PlanRow, InputRow, GateRow, DecisionRow, PushRow, ReadBackRow, MeasurementRow)
+    row.kind: row for row in (PlanRow, InputRow, GateRow, DecisionRow, PushRow, ReadBackRow, MeasurementRow, RunRow)
 }
 """Kind of record → the table that holds its content in columns."""

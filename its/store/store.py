@@ -104,29 +104,33 @@ class Store:
         str
             Its id, the hash of its content.
         """
+        with self.writing() as session:
+            return self.put_plan(session, document, district=district, zone=zone)
+
+    def put_plan(self, session: Session, document: Mapping[str, Any], *, district: str, zone: str) -> str:
+        """As `add_plan`, within a transaction; for the modules of this package."""
         if not district.strip():
             raise InputError("plan store", "the district has no name; give one")
         zone_of(zone)
         plan_id, period = plan_hash(document), document["period"]
-        with self._writing() as session:
-            known = session.scalar(select(PlanRow).where(PlanRow.plan_id == plan_id))
-            if known is not None:
-                if known.district != district:
-                    raise InputError("plan store", f"plan {plan_id[:12]} is stored for district {known.district!r}")
-                return plan_id
-            row = PlanRow(
-                plan_id=plan_id,
-                district=district,
-                zone=zone,
-                days=period.get("days") or "",
-                begin_s=float(period["begin_s"]),
-                end_s=float(period["end_s"]),
-                network_hash=document["network_hash"],
-                document=dump_plan(document).decode(),
-            )
-            self._append(session, row)
-            for name, sha256 in sorted(document["inputs"].items()):
-                self._append(session, InputRow(plan_id=plan_id, name=name, sha256=sha256))
+        known = session.scalar(select(PlanRow).where(PlanRow.plan_id == plan_id))
+        if known is not None:
+            if known.district != district:
+                raise InputError("plan store", f"plan {plan_id[:12]} is stored for district {known.district!r}")
+            return plan_id
+        row = PlanRow(
+            plan_id=plan_id,
+            district=district,
+            zone=zone,
+            days=period.get("days") or "",
+            begin_s=float(period["begin_s"]),
+            end_s=float(period["end_s"]),
+            network_hash=document["network_hash"],
+            document=dump_plan(document).decode(),
+        )
+        self.append(session, row)
+        for name, sha256 in sorted(document["inputs"].items()):
+            self.append(session, InputRow(plan_id=plan_id, name=name, sha256=sha256))
         return plan_id
 
     def add_gate(
@@ -230,7 +234,7 @@ class Store:
         start = reference.lower().removeprefix("its-")
         if len(start) < 6 or set(start) - set("0123456789abcdef"):
             raise InputError("plan", f"{reference!r} is no plan id; give 6 or more of its digits (`its plans list`)")
-        with self._reading() as session:
+        with self.reading() as session:
             found = session.scalars(select(PlanRow.plan_id).where(PlanRow.plan_id.startswith(start))).all()
         if len(found) != 1:
             what = "no plan" if not found else f"{len(found)} plans"
@@ -263,7 +267,7 @@ class Store:
 
     def document_bytes(self, plan_id: str) -> bytes:
         """The bytes of the plan document; they hash to its id."""
-        with self._reading() as session:
+        with self.reading() as session:
             text = session.scalar(select(PlanRow.document).where(PlanRow.plan_id == plan_id))
         if text is None:
             raise InputError("plan", f"the store has no plan {plan_id[:12]!r}; see `its plans list`")
@@ -274,7 +278,7 @@ class Store:
         query = select(RecordRow).order_by(RecordRow.seq)
         query = query.where(RecordRow.plan_id == plan_id) if plan_id is not None else query
         query = query.where(RecordRow.kind.in_(kinds)) if kinds else query
-        with self._reading() as session:
+        with self.reading() as session:
             return [
                 RecordView(
                     seq=r.seq,
@@ -295,7 +299,7 @@ class Store:
             .join(PushRow, PushRow.record == RecordRow.seq)
             .where(PushRow.controller == controller, PushRow.state.in_(("switching", "unknown")))
         )
-        with self._reading() as session:
+        with self.reading() as session:
             return session.scalar(query)
 
     def unfinished_pushes(self) -> dict[str, tuple[str, str]]:
@@ -305,19 +309,19 @@ class Store:
             .join(RecordRow, PushRow.record == RecordRow.seq)
             .order_by(PushRow.record)
         )
-        with self._reading() as session:
+        with self.reading() as session:
             latest = {c: (push_id, state, actor) for c, push_id, state, actor in session.execute(query)}
         return {c: (push_id, actor) for c, (push_id, state, actor) in latest.items() if state in OPEN_STATES}
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the newest record; kept elsewhere, they show whether the chain's end was cut off."""
-        with self._reading() as session:
+        with self.reading() as session:
             last = session.scalar(select(RecordRow).order_by(RecordRow.seq.desc()).limit(1))
         return (last.seq, last.hash) if last is not None else (0, GENESIS)
 
     def faults(self) -> list[str]:
         """What is wrong with the audit chain; nothing if nobody tampered with it."""
-        with self._reading() as session:
+        with self.reading() as session:
             rows = {row.record: row for table in TYPED.values() for row in session.scalars(select(table))}
             records = session.scalars(select(RecordRow).order_by(RecordRow.seq)).all()
             found = chain_faults(records, rows)
@@ -330,20 +334,23 @@ class Store:
 
     # how
 
-    def _reading(self) -> Session:
+    def reading(self) -> Session:
+        """A transaction that only reads."""
         return Session(self.engine.execution_options(its_reading=True))
 
-    def _writing(self) -> Any:
+    def writing(self) -> Any:
+        """A transaction that is the only writer while it lasts; for the modules of this package."""
         return _Writing(self.engine)
 
     def _add(self, row: Recorded) -> None:
-        with self._writing() as session:
+        with self.writing() as session:
             plan_id = getattr(row, "plan_id", "")
             if session.scalar(select(PlanRow.record).where(PlanRow.plan_id == plan_id)) is None:
                 raise InputError("plan", f"the store has no plan {plan_id[:12]!r}; see `its plans list`")
-            self._append(session, row)
+            self.append(session, row)
 
-    def _append(self, session: Session, row: Recorded) -> None:
+    def append(self, session: Session, row: Recorded) -> None:
+        """Put a row and its record at the end of the chain; for the modules of this package."""
         last = session.scalar(select(RecordRow).order_by(RecordRow.seq.desc()).limit(1))
         record = RecordRow(
             seq=last.seq + 1 if last is not None else 1,
@@ -362,7 +369,7 @@ class Store:
         session.flush()
 
     def _views(self, *conditions: Any) -> list[PlanView]:
-        with self._reading() as session:
+        with self.reading() as session:
             query = select(PlanRow, RecordRow.at_utc).join(RecordRow, PlanRow.record == RecordRow.seq)
             found = session.execute(query.where(*conditions).order_by(PlanRow.record.desc())).all()
             ids = [row.plan_id for row, _ in found]
