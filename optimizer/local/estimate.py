@@ -1,0 +1,170 @@
+"""Who waits at each stop line and who comes, from loops alone: counting in and out, corrected by what loops rule out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.observations import Observation
+from optimizer.local import _estimate_kernels as kernels
+from optimizer.local.layout import ApproachLane, Feed, Layout
+
+MAX_TOKENS = 96
+"""Vehicles on the way to one stop line at most."""
+SMOOTH_S = 600.0
+"""Memory of flows. [s]"""
+STICK = 0.3
+"""How likely somebody seen at the upstream end keeps its lane for another reason than its turn. [-]"""
+START_VPS = 0.05
+"""Flow of a lane before anything was counted. [veh/s]"""
+COMPLETE = 0.85
+"""An approach is watched from where this share of its lanes has a loop. [-]"""
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """Queues now and arrivals ahead; G lanes as in `Layout.lanes`, T seconds.
+
+    Attributes
+    ----------
+    queue_veh : ndarray, shape (G,)
+        Who waits. [veh]
+    arrival_veh : ndarray, shape (T, G)
+        Who would reach the stop line in each second if nothing held it up. [veh]
+    """
+
+    queue_veh: NDArray[np.float64]
+    arrival_veh: NDArray[np.float64]
+
+
+class Estimate:
+    """The state of all approaches; `update` once a second, `outlook` whenever asked.
+
+    Parameters
+    ----------
+    layout : Layout
+        Approaches, lanes and loops.
+    horizon_s : int
+        How far ahead arrivals are told. [s]
+    """
+
+    def __init__(self, layout: Layout, horizon_s: int) -> None:
+        self.layout, self.horizon_s = layout, horizon_s
+        lanes, n = layout.lanes, len(layout.lanes)
+        n_approach, most = len(layout.approaches), max(len(x) for x in layout.lanes_of)
+        self._stopbar = np.array([lane.stopbar for lane in lanes])
+        self._approach_of = np.array([lane.approach for lane in lanes])
+        self._lane_of = np.full((n_approach, most), -1)
+        self._place_of = np.zeros(n, np.int64)
+        for a, members in enumerate(layout.lanes_of):
+            for m, g in enumerate(members):
+                self._lane_of[a, m], self._place_of[g] = g, m
+        self._announcer = np.array([x.detector for x in layout.announcers], np.int64)
+        self._announcer_lane = np.array([self._place(x.link_id, x.lane) for x in layout.announcers], np.int64)
+        self._announcer_from, *self._feeds = _flat([x.feeds for x in layout.announcers])
+        self._lane_from, *self._lane_feeds = _flat([x.feeds for x in lanes])
+        self._seen_s = self._watched_s()
+        self._eta = np.zeros((n_approach, MAX_TOKENS))
+        self._w, self._src = np.zeros_like(self._eta), np.zeros_like(self._eta)
+        self._prob = np.zeros((n_approach, MAX_TOKENS, most))
+        self._n_token = np.zeros(n_approach, np.int64)
+        self._background, self._rate = np.zeros(n), np.full(n, START_VPS)
+        self._since_front, self._open_s, self._closed_s = np.full(n, 99.0), np.zeros(n), np.zeros(n)
+        self._may_wait, self.standing = np.ones(n, np.bool_), np.zeros(n)
+        self._is_open = np.zeros(n, np.bool_)
+        self._now_s, self._n_seconds = 0.0, 0
+        self._told_rate, self._belief = np.zeros(n_approach), np.ones(n_approach)
+        self._rest, self._inflow = np.zeros(n), np.zeros(n)
+        self._flowing = np.zeros(n, np.bool_)
+
+    @property
+    def belief(self) -> NDArray[np.float64]:
+        """Per approach: what an announcement by stop lines upstream has proved worth, 0 to 1. [-]"""
+        return self._belief
+
+    @property
+    def rate_vps(self) -> NDArray[np.float64]:
+        """Flow of each lane over minutes. [veh/s]"""
+        return self._rate
+
+    def update(self, seen: Observation, is_open: NDArray[np.bool_]) -> None:
+        """One second.
+
+        Parameters
+        ----------
+        seen : Observation
+            The loops of this second.
+        is_open : ndarray, shape (G,)
+            Lanes that had green for any of their ways.
+        """
+        self._now_s, self._n_seconds = seen.time_s, self._n_seconds + 1
+        told = seen.sound
+        self._is_open = is_open
+        smooth = max(1 / SMOOTH_S, 1 / (self._n_seconds + 120.0))
+        kernels.second(
+            self._now_s, seen.count_veh.astype(np.float64), seen.occupancy.astype(np.float64), told, is_open, smooth,
+            self._stopbar, self._approach_of, self._place_of, self._lane_of, self._seen_s, STICK,
+            self._announcer, self._announcer_lane, self._announcer_from, *self._feeds,
+            self._lane_from, *self._lane_feeds,
+            self._eta, self._w, self._src, self._prob, self._n_token, self._background, self._since_front,
+            self._open_s, self._closed_s, self._rate, self._inflow, self._may_wait, self.standing,
+            self._told_rate, self._belief, self._flowing,
+        )  # fmt: skip
+        self._believe()
+
+    def _believe(self) -> None:
+        """Hold what is announced by stop lines upstream against what really came."""
+        flow = np.array([self._rate[list(members)].sum() for members in self.layout.lanes_of])
+        self._belief = np.clip(flow / np.maximum(self._told_rate, 1e-6), 0.0, 1.0)
+        unannounced = np.maximum(0.0, flow - self._belief * self._told_rate) / np.maximum(flow, 1e-9)
+        self._rest = unannounced[self._approach_of] * self._rate
+        self._inflow = np.where(self._seen_s[self._approach_of] <= 0, self._rest, 0.0)
+
+    def outlook(self) -> Outlook:
+        """Queues now, arrivals over the horizon; what stop lines upstream will yet release is not in it."""
+        queue = np.zeros(len(self.layout.lanes))
+        arrival = np.zeros((self.horizon_s, len(queue)))
+        kernels.outlook(
+            self._now_s, self.horizon_s, self._lane_of, self._n_token, self._eta, self._w, self._prob,
+            self._background, self.standing, self._is_open, self._seen_s, self._rest, queue, arrival,
+        )  # fmt: skip
+        return Outlook(queue_veh=queue, arrival_veh=arrival)
+
+    def _watched_s(self) -> NDArray[np.float64]:
+        """Per approach: from how far away everybody is seen, 0 where that is nowhere. [s]"""
+        out = np.zeros(len(self.layout.approaches))
+        by: dict[int, dict[str, list[tuple[int, Feed]]]] = {}
+        for x in self.layout.announcers:
+            for feed in x.feeds:
+                by.setdefault(feed.approach, {}).setdefault(x.link_id, []).append((x.lane, feed))
+        for a, links in by.items():
+            for link_id, found in links.items():
+                lanes = {lane for lane, _ in found}
+                all_lanes = [lane for lane in self.layout.network.links[link_id].lanes if lane.kind != "other"]
+                share = len(lanes) / max(1, len(all_lanes)) * max(feed.probability for _, feed in found)
+                if share >= COMPLETE:
+                    out[a] = max(out[a], min(feed.travel_s for _, feed in found))
+        return out
+
+    def _place(self, link_id: str, lane: int) -> int:
+        if link_id not in self.layout.approaches:
+            return -1
+        lanes: list[ApproachLane] = [self.layout.lanes[g] for g in self._members(link_id)]
+        return next((m for m, x in enumerate(lanes) if x.lane == lane), -1)
+
+    def _members(self, link_id: str) -> tuple[int, ...]:
+        return self.layout.lanes_of[self.layout.approaches.index(link_id)]
+
+
+def _flat(feeds: list[tuple[Feed, ...]]) -> tuple[NDArray[np.int64], ...]:
+    """Feeds of many as arrays: where each one's begin, then approach, probability, seconds."""
+    starts = np.cumsum([0, *(len(x) for x in feeds)])
+    every = [feed for x in feeds for feed in x]
+    return (
+        starts.astype(np.int64),
+        np.array([feed.approach for feed in every], np.int64),
+        np.array([feed.probability for feed in every], np.float64),
+        np.array([feed.travel_s for feed in every], np.float64),
+    )

@@ -1,0 +1,98 @@
+"""The look-ahead: each signal plans its next stages over a horizon; neighbours tell each other whom they will release.
+
+Forward dynamic programming over (second, stage) with a few states kept for each, in the tradition of PRODYN and of
+schedule-driven control; the model is the queue simulation's (headways, lost times, yielding) at steps of one second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.local import _search_kernels as kernels
+from optimizer.local.estimate import Outlook
+from optimizer.local.signal_model import SignalModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookAheadSettings:
+    """How far and how thoroughly a signal looks ahead.
+
+    Attributes
+    ----------
+    horizon_s : int
+        Seconds looked ahead. [s]
+    keep : int
+        States kept per second and stage.
+    dense_s, stride_s : int
+        Changes are tried every second so far ahead, then every `stride_s`. [s]
+    start_lag_s : float
+        Lost by a queue when its green begins. [s]
+    stop_cost_s : float
+        What a stop costs beside its time standing: braking and accelerating. [s]
+    gap_s : int
+        Seconds without foes that a yielding vehicle needs. [s]
+    wait_s : float
+        Expected further wait of those who still stand before a red at the end of the horizon. [s]
+    """
+
+    horizon_s: int = 70
+    keep: int = 5
+    dense_s: int = 6
+    stride_s: int = 3
+    start_lag_s: float = 1.5
+    stop_cost_s: float = 3.0
+    gap_s: int = 4
+    wait_s: float = 12.0
+
+
+class Choice(NamedTuple):
+    """What a signal would best do: leave its stage after so many seconds for another (-1: stay), at which cost."""
+
+    leave_in_s: int
+    stage: int
+    cost_s: float
+    release_veh: NDArray[np.float64]  # (horizon, L)
+
+
+class LookAhead:
+    """The search of one signal, with its working memory."""
+
+    def __init__(self, model: SignalModel, settings: LookAheadSettings) -> None:
+        self.model, self.settings = model, settings
+        horizon, keep = settings.horizon_s, settings.keep
+        n_stage, n_lane = model.base.shape
+        cells = (horizon + 1, n_stage, keep)
+        self._costs, self._bounds = np.empty(cells), np.empty(cells)
+        self._queues, self._lags = np.empty((*cells, n_lane)), np.empty((*cells, n_lane))
+        self._ages, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
+        self._plan = np.empty((horizon + 1, 2), np.int64)
+
+    def choose(self, outlook: Outlook, stage: int, first_s: int, allowed: NDArray[np.bool_]) -> Choice:
+        """The cheapest way on.
+
+        Parameters
+        ----------
+        outlook : Outlook
+            Queues and arrivals of the signal's own lanes (L).
+        stage : int
+            The stage that stands.
+        first_s : int
+            Seconds that it has to stay yet. [s]
+        allowed : ndarray, shape (S,)
+            Stages that may come next; the standing one False where it has to end.
+        """
+        model, own = self.model, self.settings
+        trace = np.zeros(outlook.arrival_veh.shape)
+        n, cost_s = kernels.search(
+            stage, first_s, allowed, outlook.queue_veh, outlook.arrival_veh, model.headway_vps, model.change_open,
+            model.change_s, model.stage_open, model.base, model.perm, model.foe, model.hold_s,
+            own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
+            self._costs, self._bounds, self._queues, self._lags, self._ages, self._parents, self._plan, trace,
+        )  # fmt: skip
+        if n == 0:
+            return Choice(own.horizon_s, -1, float(cost_s), trace)
+        return Choice(int(self._plan[0, 0]), int(self._plan[0, 1]), float(cost_s), trace)
