@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from its.counted import load_counts
+from its.counted import Counted, load_counts
 from its.recognize import load_field_plan, load_network, sha256_of
 from its.requests import DemandSource, OptimizeRequest, SimulateRequest
 from network_data.counting.counts import CountTable
@@ -18,6 +18,7 @@ from network_data.detectors import Detector, read_detectors
 from network_data.errors import DemandError
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.representative import DayChoice
 from network_data.settings import Settings
 from network_data.turning_flows.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.turns import TurnTable, read_turns
@@ -25,9 +26,11 @@ from network_data.turns import TurnTable, read_turns
 __all__ = [
     "MAX_SCENARIOS",
     "DemandSource",
+    "Estimated",
     "LoadedDemand",
     "OptimizeRequest",
     "SimulateRequest",
+    "estimated",
     "load_demand",
     "load_field_plan",
     "load_network",
@@ -110,34 +113,74 @@ def _from_counts(
 ) -> LoadedDemand:
     detectors = read_detectors(detectors_path, network)
     counted = load_counts(counts_path, detectors, network, source.days, settings)
-    days, block, notes = counted.labels, counted.checked.block, counted.notes
+    days, notes = counted.labels, counted.notes
     begin_s, end_s = _period(source, *counted.span_s, str(counts_path))
-    choice = choose_days(block, begin_s, end_s, MAX_SCENARIOS)
-    chosen = choice.days
+    told = estimated(counted, detectors, turns, network, field, begin_s, end_s)
+    choice, chosen = told.choice, told.choice.days
     if len(chosen) < len(days):
         labels = ", ".join(f"{days[k]} ({w:.0%})" for k, w in zip(chosen, choice.weights, strict=True))
         notes.append(
             f"{len(days)} days selected; {len(chosen)} of them stand for all, with the share of days each stands for: "
             f"{labels}; days differ from theirs by {choice.beyond_chance:.1f} times what chance alone would do"
         )
-    counts = tuple(counted.table(k, begin_s, end_s) for k in chosen)
-    estimates = tuple(
-        estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=days[k])
-        for n, k in enumerate(chosen)
-    )
-    notes += _by_day(estimates)
+    notes += _by_day(told.estimates)
     return LoadedDemand(
-        scenarios=day_scenarios([estimate.demand for estimate in estimates], choice, block, detectors, begin_s, end_s),
-        estimates=estimates,
+        scenarios=told.scenarios,
+        estimates=told.estimates,
         notes=tuple(notes),
         begin_s=begin_s,
         end_s=end_s,
         detectors=detectors,
-        counts=counts,
+        counts=told.counts,
         counted_turns=turns.pairs if turns is not None else (),
         verdicts=counted.checked.verdicts,
         count_record=counted.record,
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Estimated:
+    """Demand of the days that stand for all, with the counts it was estimated from."""
+
+    scenarios: DemandScenarios
+    estimates: tuple[Estimate, ...]
+    counts: tuple[CountTable, ...]
+    choice: DayChoice
+
+
+def estimated(
+    counted: Counted,
+    detectors: tuple[Detector, ...],
+    turns: TurnTable | None,
+    network: RoadNetwork,
+    field: TimingPlan,
+    begin_s: float,
+    end_s: float,
+    *,
+    most: int = MAX_SCENARIOS,
+) -> Estimated:
+    """Demand scenarios of a period from checked counts.
+
+    Parameters
+    ----------
+    counted : Counted
+        All days of it are looked at.
+    field : TimingPlan
+        The plan under which the counts were taken.
+    begin_s, end_s : float
+        Local seconds after midnight. [s]
+    most : int
+        Days that become scenarios at most.
+    """
+    block = counted.checked.block
+    choice = choose_days(block, begin_s, end_s, most)
+    counts = tuple(counted.table(k, begin_s, end_s) for k in choice.days)
+    estimates = tuple(
+        estimate_demand(network, detectors, counts[n], begin_s, end_s, plan=field, turns=turns, label=counted.labels[k])
+        for n, k in enumerate(choice.days)
+    )
+    scenarios = day_scenarios([one.demand for one in estimates], choice, block, detectors, begin_s, end_s)
+    return Estimated(scenarios=scenarios, estimates=estimates, counts=counts, choice=choice)
 
 
 def _by_day(estimates: Sequence[Estimate]) -> list[str]:
