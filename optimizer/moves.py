@@ -65,13 +65,17 @@ class Neighbourhood:
 
     def shift_one(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
         """Shift one offset."""
-        at = self._pick(rng)
+        return self.shift_at(candidate, self._pick(rng), rng)
+
+    def shift_at(self, candidate: Candidate, at: int, rng: np.random.Generator) -> Candidate | None:
+        """Shift the offset of a controller, mostly by little."""
         step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
         if rng.random() < 0.2:
             step = int(rng.integers(1, candidate[at].cycle_s))
-        return self._shifted(candidate, at, step)
+        return self.shifted(candidate, at, step)
 
-    def _shifted(self, candidate: Candidate, at: int, step_s: int) -> Candidate | None:
+    def shifted(self, candidate: Candidate, at: int, step_s: int) -> Candidate | None:
+        """A controller's offset so much later, as far as it may; None where it may not move."""
         setting = self.held(at, with_offset(candidate[at], candidate[at].offset_s + step_s))
         return changed(candidate, at, setting) if setting.offset_s != candidate[at].offset_s else None
 
@@ -83,12 +87,15 @@ class Neighbourhood:
         chosen = rng.permutation(controllers)[: int(rng.integers(2, len(controllers)))]
         step = int(rng.choice(OFFSET_STEPS_S)) * int(rng.choice((-1, 1)))
         for at in chosen:
-            candidate = self._shifted(candidate, int(at), step) or candidate
+            candidate = self.shifted(candidate, int(at), step) or candidate
         return candidate
 
     def move_seconds(self, candidate: Candidate, rng: np.random.Generator) -> Candidate | None:
         """Move green from one interval to another; the offset may follow so that later greens stay where they are."""
-        at = self._pick(rng)
+        return self.move_seconds_at(candidate, self._pick(rng), rng)
+
+    def move_seconds_at(self, candidate: Candidate, at: int, rng: np.random.Generator) -> Candidate | None:
+        """Move green of a controller, see `move_seconds`."""
         setting = candidate[at]
         skeleton = self.models[at].skeletons[setting.skeleton]
         free = np.flatnonzero(skeleton.stretch)
@@ -115,7 +122,7 @@ class Neighbourhood:
         cycle = setting.cycle_s + step
         if others and rng.random() < 0.5:
             cycle = int(rng.choice(sorted(others)))
-        return self._in_cycle(candidate, at, cycle, rng)
+        return self.in_cycle(candidate, at, cycle, rng)
 
     def group_of(self, at: int) -> list[int]:
         """The controllers that share a cycle with one by the settings, itself among them."""
@@ -164,7 +171,7 @@ class Neighbourhood:
         for i, cycle in wanted.items():
             if cycle == candidate[i].cycle_s:
                 continue
-            following = self._in_cycle(candidate, i, round(cycle), rng) if cycle == round(cycle) else None
+            following = self.in_cycle(candidate, i, round(cycle), rng) if cycle == round(cycle) else None
             if following is None:
                 return None
             candidate = following
@@ -185,13 +192,14 @@ class Neighbourhood:
         for at in self.open_controllers():
             if only is not None and candidate[at].cycle_s != only:
                 continue
-            following = self._in_cycle(candidate, at, cycle_s, rng)
+            following = self.in_cycle(candidate, at, cycle_s, rng)
             if following is None:
                 continue
             candidate, moved = following, True
         return candidate if moved and self.groups_hold(candidate) else None
 
-    def _in_cycle(self, candidate: Candidate, at: int, cycle_s: int, rng: np.random.Generator) -> Candidate | None:
+    def in_cycle(self, candidate: Candidate, at: int, cycle_s: int, rng: np.random.Generator) -> Candidate | None:
+        """A controller in another cycle, its splits in proportion or in closed form; None where the rules forbid it."""
         setting, model = candidate[at], self.models[at]
         if not self.cycle_allowed(at, cycle_s) or cycle_s == setting.cycle_s:
             return None
