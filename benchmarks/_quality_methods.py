@@ -25,6 +25,8 @@ from its.sumo import sumo_version
 from network_data.errors import InputError, OutsideProgramError
 
 LIMITS_S = (5, 60, 600)
+QUICK_LIMIT_S = 15
+"""Limit of the quick run: enough for a gain on a busy machine too. [s]"""
 TURNS = ("keep", "warrant", "free")
 LEAST_CYCLES_S = (None, 60, 90)
 
@@ -42,6 +44,7 @@ class Method:
     left_turns: str = ""
     time_limit_s: int = 0
     remark: str = ""
+    quick_only: bool = False
 
     @property
     def fixed(self) -> bool:
@@ -77,12 +80,22 @@ def _methods() -> dict[str, Method]:
                     remark="not for the street" if turns == "free" else "",
                 )
             )
+    known.append(
+        Method(
+            name=f"keep{QUICK_LIMIT_S}",
+            label=f"engine, keep, {QUICK_LIMIT_S} s",
+            kind="engine",
+            left_turns="keep",
+            time_limit_s=QUICK_LIMIT_S,
+            quick_only=True,
+        )
+    )
     return {method.name: method for method in known}
 
 
 METHODS = _methods()
 """Every method by name, in the order of the table."""
-QUICK_METHODS = ("shipped", "shipped+co", "webster", "keep5")
+QUICK_METHODS = ("shipped", "shipped+co", "webster", f"keep{QUICK_LIMIT_S}")
 
 
 def chosen_methods(asked: tuple[str, ...], *, quick: bool) -> list[Method]:
@@ -95,7 +108,8 @@ def chosen_methods(asked: tuple[str, ...], *, quick: bool) -> list[Method]:
     """
     if odd := [name for name in asked if name not in METHODS]:
         raise InputError("--methods", [f"no method {name!r}; known are {', '.join(METHODS)}" for name in odd])
-    names = set(asked or (QUICK_METHODS if quick else METHODS)) | {"shipped"}
+    every = QUICK_METHODS if quick else [name for name, method in METHODS.items() if not method.quick_only]
+    names = set(asked or every) | {"shipped"}
     return [method for name, method in METHODS.items() if name in names]
 
 
