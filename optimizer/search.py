@@ -150,14 +150,19 @@ class Search:
         """Objective of the best candidate so far, weighted mean over the realizations. [s/veh]"""
         return self.evaluator.expected(self.best_values)
 
-    def start(self) -> None:
-        """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives."""
+    def start(self, known: Callable[[Candidate], Candidate] | None = None) -> None:
+        """Begin at the field plan in whole seconds, mended where the settings ask for more than it gives.
+
+        `known` makes another candidate of it, say of a plan found before: the better one is where the search begins.
+        """
         self.first = self.best = legal_start(self.evaluator.simulator.compiled.network, self.neighbourhood)
         if self.coordinator is not None:
             self.best = self.coordinator.with_bands(self.best)
         n = self.evaluator.simulator.n_realizations
         self.best_values = self.evaluator.values([self.best], range(n))[0]
         self.excess = self.overfilled(self.best)
+        if known is not None:
+            self.offer([known(self.first)], "known before")
 
     def overfilled(self, candidate: Candidate) -> float:
         """How far queues take more of their links than the settings allow; less of it goes before any delay."""
@@ -264,6 +269,7 @@ def climb(
     deadline: float | None = None,
     stop: Callable[[], bool] | None = None,
     progress: Callable[[int, str, float], None] | None = None,
+    known: Callable[[Candidate], Candidate] | None = None,
 ) -> Search:
     """Climb the ladder until the iterations or the time are used up, or `stop` says so: the best so far stands.
 
@@ -279,9 +285,11 @@ def climb(
         Asked before each iteration.
     progress : callable, optional
         Called with (iteration, rung, objective).
+    known : callable, optional
+        See `Search.start`.
     """
     search = Search(evaluator, neighbourhood, settings, seed, coordinator)
-    search.start()
+    search.start(known)
     set_at_once = coordinator is not None and coordinator.able
     quota = quotas(len(neighbourhood.open_controllers()), coordinated=set_at_once)
     if iterations is None and deadline is None:
