@@ -20,6 +20,7 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.representative import DayChoice
 from network_data.settings import Settings
+from network_data.turning_flows.complete import demand_of_complete_turns
 from network_data.turning_flows.estimate import Estimate, demand_from_turns, estimate_demand
 from network_data.turns import TurnTable, read_turns
 
@@ -90,7 +91,9 @@ def load_demand(
     if turns is None:
         raise DemandError("demand", "neither counts nor turns are given; give --detectors and --counts, or --turns")
     begin_s, end_s = _period(source, float(turns.begin_s.min()), float(turns.end_s.max()), str(source.turns))
-    demand = demand_from_turns(network, turns, begin_s, end_s)
+    demand = demand_of_complete_turns(network, turns, begin_s, end_s)
+    if demand is None:
+        demand = demand_from_turns(network, turns, begin_s, end_s)
     return LoadedDemand(
         scenarios=_equal([demand]),
         estimates=(),

@@ -224,7 +224,9 @@ def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> fl
     if inputs.effort.time_limit_s is None:
         return None
     n_signals = len(inputs.network.controllers)
-    passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(inputs.demand.scenarios)
+    passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(
+        inputs.demand.scenarios, n_signals
+    )
     # five plans are measured on each realization, 1 µs per passage of a link; the report draws each signal
     measure_s = 5 * 1e-6 * passages + 0.08 * n_signals
     reserve_s = min(WRITE_RESERVE_S + measure_s, 0.5 * inputs.effort.time_limit_s)

@@ -20,21 +20,30 @@ from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph
+from optimizer.large.climb import climb_large
+from optimizer.large.places import groups_of, places_of
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
 from optimizer.objectives import weighing_of
+from optimizer.own_cycles import own_cycles
+from optimizer.resume import candidate_of
 from optimizer.search import Evaluator, Search, climb
 from optimizer.storage import StorageGuard
 from sim.parameters import STREET
+from sim.profile import Profile
 from sim.simulate import Simulator
 from sim.trips import draw_trips
 
 STAGES_UP_TO = 60
-"""In larger networks only splits, cycle and offsets are searched: laying out stages takes 0.1 to 0.5 s a signal."""
+"""In larger networks only splits, cycle and offsets are searched, many signals at once (`optimizer.large`)."""
 BOUNDED_UP_TO = 400
 """In larger networks the bound on the offsets of the last plan is left out: making its tables takes seconds."""
 DRAWS = {1: 3, 2: 2}
 """Realizations per scenario, by number of scenarios; one where there are more."""
+LARGE_DRAWS = {1: 2}
+"""The same in networks beyond `STAGES_UP_TO`, where vehicles are many."""
+ONE_DRAW_FROM = 3_000
+"""Signals from which every scenario is drawn once."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,16 +77,18 @@ class Result:
     """The best plans before the last, worse in the simulation by little: for a second model to choose from."""
 
 
-def draws_of(demand: DemandScenarios) -> int:
+def draws_of(demand: DemandScenarios, n_signal: int = 0) -> int:
     """How often each scenario is drawn."""
-    return DRAWS.get(len(demand.scenarios), 1)
+    if n_signal >= ONE_DRAW_FROM:
+        return 1
+    return (LARGE_DRAWS if n_signal > STAGES_UP_TO else DRAWS).get(len(demand.scenarios), 1)
 
 
-def weights_of(demand: DemandScenarios) -> tuple[float, ...] | None:
+def weights_of(demand: DemandScenarios, n_signal: int = 0) -> tuple[float, ...] | None:
     """Weight of each realization of `realizations_of`; None where all days count alike."""
     if len(set(demand.weights)) == 1:
         return None
-    n = draws_of(demand)
+    n = draws_of(demand, n_signal)
     return tuple(weight / n for weight in demand.weights for _ in range(n))
 
 
@@ -86,7 +97,7 @@ def realizations_of(demand: DemandScenarios, *, seed: int, warmup_s: float, netw
     return [
         draw_trips(network, scenario, seed=seed * 1000 + 10 * i + n, warmup_s=warmup_s, spacing_m=STREET.spacing_m)
         for i, scenario in enumerate(demand.scenarios)
-        for n in range(draws_of(demand))
+        for n in range(draws_of(demand, len(network.controllers)))
     ]
 
 
@@ -107,6 +118,7 @@ def optimize(
     progress: Callable[[int, str, float], None] | None = None,
     stop: Callable[[], bool] | None = None,
     keep_recent: bool = False,
+    known: TimingPlan | None = None,
 ) -> Result:
     """Find a better plan.
 
@@ -132,6 +144,9 @@ def optimize(
         Asked before each iteration; where it says so, the best plan so far is the result.
     keep_recent : bool
         Also finish the plans that were the best before the last.
+    known : TimingPlan, optional
+        A plan found before, say for another hour: the search begins there where it is better (not in networks beyond
+        `STAGES_UP_TO`).
 
     Raises
     ------
@@ -159,7 +174,7 @@ def optimize(
         )
         for c, controller in network.controllers.items()
     ]
-    weights = weights_of(demand)
+    weights = weights_of(demand, len(models))
     wanted = wanted_bands(network, flows, settings)
     weighing = weighing_of(network, settings.objective, settings.people, trips, begin_s=begin_s, end_s=end_s)
     evaluator = Evaluator(simulator, models, settings.objective, weights, wanted, weighing)
@@ -167,17 +182,12 @@ def optimize(
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
     coordinator = Coordinator(network, demand, simulator, neighbourhood, seed, wanted)
-    search = climb(
-        evaluator,
-        neighbourhood,
-        settings,
-        seed=seed,
-        coordinator=coordinator,
-        iterations=iterations,
-        deadline=deadline,
-        progress=progress,
-        stop=stop,
-    )
+    stopping: dict[str, Any] = {"iterations": iterations, "deadline": deadline, "progress": progress, "stop": stop}
+    if len(models) > STAGES_UP_TO:
+        search = _climb_large(network, demand, field, evaluator, neighbourhood, seed=seed, trips=trips, **stopping)
+    else:
+        begin = None if known is None else (lambda legal: candidate_of(network, neighbourhood, known, legal))
+        search = climb(evaluator, neighbourhood, settings, seed=seed, coordinator=coordinator, known=begin, **stopping)
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
     if search.excess > 0:
         StorageGuard(simulator, settings.limits.storage).refuse(ladder[-1].plan, field)
@@ -200,6 +210,33 @@ def optimize(
         offset_steps=tuple(step.as_record() for step in coordinator.steps),
         bands=tuple(wanted.record(field, ladder[-1].plan)),
         recent=_recent(network, models, search, field, settings, demand) if keep_recent else (),
+    )
+
+
+def _climb_large(
+    network: RoadNetwork,
+    demand: DemandScenarios,
+    field: TimingPlan,
+    evaluator: Evaluator,
+    hood: Neighbourhood,
+    *,
+    seed: int,
+    trips: Sequence[Trips],
+    **stopping: Any,
+) -> Search:
+    """The climb of `optimizer.large` with the network's coordination groups."""
+    flows = mean_flows_vph(demand)
+    own = own_cycles(network, field, demand, hood.settings.limits)
+    return climb_large(
+        evaluator,
+        hood,
+        hood.settings,
+        seed=seed,
+        places=places_of(network, flows),
+        groups=groups_of(network, {c: one.cycle_s for c, one in own.items()}, flows, hood),
+        trips=trips,
+        profile=lambda: Profile(network, demand.scenarios[0]),
+        **stopping,
     )
 
 
