@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from its.cli_batch import batch
 from its.cli_counts import counts_app
 from its.cli_formats import convert, inspect
 from its.cli_plans import plans_app
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.add_typer(plans_app)
 app.add_typer(counts_app)
 app.command()(push)
+app.command()(batch)
 app.command()(convert)
 app.command()(inspect)
 

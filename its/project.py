@@ -25,7 +25,7 @@ MAX_BYTES = 16 << 20
 DAY_S = 86_400.0
 SHARED = ("schedule", "gates", "search")
 """Tables that may stand once for all districts; a district's own keys go before them."""
-DayType = Literal["weekday", "sat", "sun", "all"]
+DayType = Literal["weekday", "sat", "sun", "weekend", "all"]
 NAME = r"^\w[\w .\-]{0,99}$"
 CLOCK = r"^([01]?\d|2[0-3]):[0-5]\d$|^24:00$"
 
@@ -79,7 +79,8 @@ class Schedule(Section):
     """Which hours of which days get plans of their own.
 
     `period`: one plan from `begin` to `end`. `periods`: one plan from each time of `switches` to the next, the last one
-    to `end`. `day`: the number of plans and their times are found. Outside, what is in force stays.
+    to `end`. `day`: the number of plans and their times are found, as `[day]` of the settings says. Outside, what is in
+    force stays.
     """
 
     type: Literal["period", "periods", "day"] = "period"
@@ -89,9 +90,6 @@ class Schedule(Section):
     begin: Clock = Field("07:00", description="local time from which on plans are made")
     end: Clock = Field("09:00", description="and until when; 24:00 is midnight")
     switches: Annotated[tuple[Clock, ...], Field(strict=False, description="for periods: when each plan begins")] = ()
-    most_plans: int = Field(5, ge=1, le=24, description="for day: plans at most")
-    least_plan_min: float = Field(60, ge=15, le=1440, description="for day: no plan runs shorter, minutes")
-    method: Literal["shortway", "add", "subtract", "dwell"] = Field("shortway", description="how controllers change")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

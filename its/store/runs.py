@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from its.store.chain import canonical
 from its.store.leases import Lease, fence
-from its.store.models import GateRow, PushRow, RecordRow, RunRow
+from its.store.models import GateRow, PlanRow, PushRow, RecordRow, RunRow
 from its.store.store import Store
 
 
@@ -147,6 +147,15 @@ def newest_runs(store: Store) -> dict[str, RunView]:
             )
             for row, at_utc in session.execute(query)
         }
+
+
+def pushed_ids(store: Store, district: str) -> set[str]:
+    """Plans of a district that a push has ever begun with."""
+    query = (
+        select(PushRow.plan_id).join(PlanRow, PlanRow.plan_id == PushRow.plan_id).where(PlanRow.district == district)
+    )
+    with store.reading() as session:
+        return set(session.scalars(query.distinct()))
 
 
 def in_force(store: Store, plan_ids: Collection[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The night job: new counts → quality → demand → plans of the day → gates → store, district by district."""
