@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--scales", metavar="1.0,0.9", type=_numbers, default=(), help="quality: these shares of demand"
     )
-    parser.add_argument("--seeds", metavar="N", type=int, default=0, help="quality: so many seeds of SUMO")
+    parser.add_argument("--seeds", metavar="N", type=int, default=0, help="quality: so many of SUMO; fuzz: which draw")
     chosen = parser.parse_args(arguments)
     if chosen.name not in (*known, "all"):
         print(f"no benchmark {chosen.name!r}; known are {names}", file=sys.stderr)

@@ -35,21 +35,23 @@ MOST = 2_000_000
 """No mutated file grows beyond this, so that the run tests readers and not the disk. [bytes]"""
 
 
-def recipes(name: str, n: int) -> list[Recipe]:
+def recipes(name: str, n: int, draw: int = 0) -> list[Recipe]:
     """`n` recipes for a format, the same at every run.
 
     Parameters
     ----------
     name : str
-        Seeds the draw.
+        Seeds the draw, together with its number.
     n : int
         How many.
+    draw : int
+        Which of the draws; each has other recipes.
     """
     out: list[Recipe] = []
     number = st.integers(0, SPAN - 1)
     step = st.tuples(st.integers(0, len(OPERATIONS) - 1), number, number, number)
 
-    @seed(crc32(name.encode()))
+    @seed(crc32(name.encode()) + draw)
     @settings(
         max_examples=n, database=None, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
     )

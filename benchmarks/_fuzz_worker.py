@@ -96,7 +96,7 @@ def _read(name: str, sound: Files, recipe: Recipe) -> Outcome:
 def _said(error: BaseException) -> str:
     """Kind of error, text, and the innermost line of ours."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename and "_fuzz" not in frame.filename]
+    ours = [f for f in frames if "site-packages" not in f.filename and "benchmarks/_fuzz" not in f.filename]
     at = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
     return f"{type(error).__name__}: {str(error)[:150]}{at}"
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import zipfile
+import zlib
 from typing import IO, Any
 
 from network_data.errors import InputError
@@ -87,7 +88,7 @@ def read_zip_member(archive: zipfile.ZipFile, name: str, where: str, limit: int 
     try:
         with archive.open(info) as stream:
             return LimitedStream(stream, f"{where}: {name}", most).read()
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         raise InputError(f"{where}: {name}", f"cannot be unpacked: {error}; pack it again as a plain zip") from None
 
 

@@ -90,6 +90,7 @@ def _parquet(path: Path | str, wanted: set[str] | None) -> Iterator[Table]:
                 yield Table({name: empty.column(raw).combine_chunks() for name, raw in names.items()}, _rows(2, 0), ())
                 return
             for batch in file.iter_batches(BATCH_ROWS, columns=chosen):
+                batch.validate(full=True)  # texts that are no UTF-8 come through otherwise
                 columns = {name: batch.column(raw) for name, raw in names.items() if raw in chosen}
                 yield Table(columns, _rows(row, batch.num_rows), ())
                 row += batch.num_rows

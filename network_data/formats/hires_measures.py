@@ -15,7 +15,7 @@ from network_data.errors import DemandError
 from network_data.formats.hires import FLOAT, LOCAL_ZERO, MASTER_ZERO, Code, Events, Green, greens, whole_numbers
 from network_data.tables import capped, need_columns, read_table, texts
 
-MAX_INTERVALS = 400_000
+MAX_INTERVALS = 4_000_000
 """Most intervals of a log: ten years of quarters."""
 SAME_CYCLE_S = 0.6
 """Cycles whose lengths differ by no more are the same. [s]"""
@@ -150,14 +150,17 @@ def detector_counts(events: Events, interval_s: float = 900.0) -> pd.DataFrame:
     """
     first_s, last_s = events.period_s
     # a log of whole hours ends with its last event, a few seconds before the hour
-    numbers_of = np.arange(np.ceil(first_s / interval_s - 0.01), np.floor(last_s / interval_s + 0.01))
-    begin: FLOAT = numbers_of.astype(np.float64) * interval_s
-    if len(begin) > MAX_INTERVALS:
+    first, end = np.ceil(first_s / interval_s - 0.01), np.floor(last_s / interval_s + 0.01)
+    channels = events.parameters(Code.DETECTOR_ON)
+    if (end - first) * max(1, len(channels)) > MAX_INTERVALS:
         raise DemandError(
-            "events", f"span {len(begin)} intervals of {interval_s:g} s; check the times or count in longer ones"
+            "events",
+            f"span {end - first:.0f} intervals of {interval_s:g} s at {len(channels)} channels, more than "
+            f"{MAX_INTERVALS:,} together; check the times or count in longer ones",
         )
+    begin: FLOAT = np.arange(first, end).astype(np.float64) * interval_s
     frames = []
-    for channel in events.parameters(Code.DETECTOR_ON):
+    for channel in channels:
         on, off = events.of(Code.DETECTOR_ON, channel), events.of(Code.DETECTOR_OFF, channel)
         veh = np.histogram(on, np.append(begin, begin[-1:] + interval_s))[0] if len(begin) else np.zeros(0, int)
         frames.append(

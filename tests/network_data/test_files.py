@@ -3,9 +3,10 @@
 import gzip
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from network_data.errors import InputError
+from network_data.errors import DemandError, InputError
 from network_data.formats import files
 from network_data.formats.files import iter_xml, open_bytes, read_bytes, read_start, root_tag, write_aside
 from network_data.tables import read_table
@@ -107,3 +108,12 @@ def test_written_files_have_ordinary_rights(tmp_path: Path) -> None:
     beside = tmp_path / "b.txt"
     beside.write_text("x")
     assert path.stat().st_mode == beside.stat().st_mode
+
+
+def test_parquet_texts_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
+    """Parquet states its texts to be UTF-8 and does not check: the reader does."""
+    path = tmp_path / "x.parquet"
+    pd.DataFrame({"detector": ["aaaa-good", "bbbb-good"]}).to_parquet(path, compression=None, use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"bbbb-good", b"bb\xb2b-good"))
+    with pytest.raises(DemandError, match="damaged parquet file: .*UTF8"):
+        read_table(path)

@@ -206,6 +206,8 @@ def _controllers(rows: _Rows) -> dict[str, Controller]:
 
     def controller(values: Mapping[str, str]) -> Controller:
         name = values["controller_id"]
+        if not programs[name]:
+            raise ValueError(f"signal {name[:40]!r} has no row in its_program.csv; write the package again")
         return Controller(
             id=name,
             node_ids=split(values["nodes"]),

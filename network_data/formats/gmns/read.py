@@ -87,7 +87,8 @@ def read_gmns(folder: Path | str) -> GmnsNetwork:
     package = read_package(folder)
     fatal = [f for f in package.faults if (f.table, f.column) in ESSENTIAL or f.code in ("missing-table", "fields")]
     if fatal:
-        rest = [f for f in package.faults if f not in fatal]
+        known = {id(f) for f in fatal}  # comparing thousands of faults with thousands takes minutes
+        rest = [f for f in package.faults if id(f) not in known]
         raise NetworkError(str(folder), [str(f) for f in (*fatal, *rest)])
     if EXTENSION in package.tables:
         network, day = read_extension(package)

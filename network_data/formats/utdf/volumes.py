@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +69,17 @@ def read_volumes(path: Path | str) -> VolumeTable:
     return VolumeTable(frame=pd.DataFrame(rows), interval_s=60.0 * minutes)
 
 
+@lru_cache(maxsize=4096)
+def _date(text: str) -> datetime.date | None:
+    """A date as written; a table has few of them and thousands of rows."""
+    day = pd.to_datetime(text, errors="coerce", format="mixed") if text else pd.NaT
+    return None if pd.isna(day) else day.date()
+
+
 def _row(values: Mapping[str, str], line: int, faults: list[str]) -> dict[str, object]:
-    date = pd.to_datetime(values["DATE"], errors="coerce", format="mixed") if values.get("DATE") else pd.NaT
+    date = _date(values.get("DATE", ""))
     clock = values.get("TIME", "").replace(":", "").zfill(4)
-    if pd.isna(date):
+    if date is None:
         faults.append(f"row {line}: DATE is {values.get('DATE', '')!r}; give month/day/year or ISO 8601")
     good = len(clock) == 4 and clock.isascii() and clock.isdigit() and clock < "2400" and clock[2:] < "60"
     if not good:
@@ -78,7 +87,7 @@ def _row(values: Mapping[str, str], line: int, faults: list[str]) -> dict[str, o
     if not values.get("INTID"):
         faults.append(f"row {line}: INTID is empty; name the intersection")
     out: dict[str, object] = {
-        "date": None if pd.isna(date) else date.date(),
+        "date": date,
         "begin_s": 3600.0 * int(clock[:2]) + 60 * int(clock[2:]) if good else 0.0,
         "intid": values.get("INTID", ""),
     }

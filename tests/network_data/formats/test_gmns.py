@@ -13,6 +13,7 @@ from network_data.formats.gmns.signals import reference_s
 from network_data.formats.salt import read_salt
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.network import RoadNetwork
+from tests.network_data.crossroads import crossroads
 from tests.network_data.real_networks import files
 from tests.packs import data_pack
 
@@ -357,3 +358,12 @@ def test_derived_conflicts_find_nearly_all_that_sumo_states(name: str, tmp_path:
     stated, found = conflicts(network), conflicts(derived)
     # measured: 94 and 98 %; and more than SUMO has, which keeps plans on the safe side
     assert len(stated & found) >= 0.94 * len(stated)
+
+
+def test_a_signal_without_any_program_is_a_fault(tmp_path: Path) -> None:
+    """The extension names a controller whose program has gone: told, not met later."""
+    write_gmns(crossroads(), tmp_path)
+    table = tmp_path / "its_program.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
+    with pytest.raises(NetworkError, match="has no row in its_program"):
+        read_gmns(tmp_path)

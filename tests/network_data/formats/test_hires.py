@@ -166,3 +166,12 @@ def test_faults_come_with_their_rows(tmp_path: Path) -> None:
     path.write_text("when,what\n1,2\n")
     with pytest.raises(DemandError, match="lacks the columns"):
         read_events(path)
+
+
+def test_a_log_that_spans_centuries_is_refused(tmp_path: Path) -> None:
+    """One wrong year would make a table of all intervals since then; it is refused before it is made."""
+    path = write(tmp_path / "e.csv", two_cycles())
+    text = path.read_text().replace("2024-04-15T12:00:10", "1700-04-15T12:00:10", 1)
+    path.write_text(text)
+    with pytest.raises(DemandError, match=r"span \d+ intervals of 900 s at 1 channels, more than 4,000,000"):
+        detector_counts(read_events(path))

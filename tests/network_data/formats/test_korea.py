@@ -1,6 +1,7 @@
 """Korean formats by their published layouts: node-link shapefiles, turning counts, the signal inventory."""
 
 import importlib.util
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from network_data.errors import DemandError, NetworkError
+from network_data.errors import DemandError, InputError, NetworkError
 from network_data.formats.korea import place_turns, read_inventory, read_nodelink, read_turn_counts
 
 NODES = {
@@ -203,3 +204,18 @@ def test_pyshp_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(NetworkError, match=r"its-signals\[gis\]"):
         read_nodelink(tmp_path)
+
+
+def test_a_zip_with_spoilt_bytes_is_refused(tmp_path: Path) -> None:
+    """A wrong byte inside the packed data is the file's fault, told with the name of the part."""
+    inner = tmp_path / "in"
+    inner.mkdir()
+    whole = Path(shutil.make_archive(str(tmp_path / "z"), "zip", shapefiles(inner))).read_bytes()
+    said = []
+    for at in range(60, 240, 3):
+        (tmp_path / "spoilt.zip").write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            read_nodelink(tmp_path / "spoilt.zip")
+        except InputError as error:
+            said.append(str(error))
+    assert any("cannot be unpacked" in text for text in said)
