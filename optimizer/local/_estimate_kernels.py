@@ -237,3 +237,26 @@ def outlook(
                 continue
             for t in range(int(known_s[a]), horizon):
                 arrival[t, g] += rest[g]
+
+
+@njit(cache=True, nogil=True)
+def announce_releases(release, lane_from, feed_a, feed_p, feed_s, belief, lane_of, rate, arrival):
+    """Add to arrival (T, G) those whom signals upstream will release (T, G) in the seconds to come."""
+    horizon = arrival.shape[0]
+    for g in range(release.shape[1]):
+        for f in range(lane_from[g], lane_from[g + 1]):
+            a, later = feed_a[f], int(feed_s[f])
+            weight = feed_p[f] * belief[a]
+            if later >= horizon or weight < 1e-3:
+                continue
+            total = 0.0
+            for m in range(lane_of.shape[1]):
+                if lane_of[a, m] >= 0:
+                    total += rate[lane_of[a, m]]
+            for m in range(lane_of.shape[1]):
+                to = lane_of[a, m]
+                if to < 0 or total <= 0.0:
+                    continue
+                part = weight * rate[to] / total
+                for t in range(horizon - later):
+                    arrival[t + later, to] += part * release[t, g]

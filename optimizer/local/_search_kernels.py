@@ -9,6 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+SOON_S = 4
+"""Beyond its least stay, a stage counts as of use for who comes so soon. [s]"""
+FEW_VEH = 0.2
+"""Fewer vehicles than this are nobody. [veh]"""
+
 
 @njit(cache=True, nogil=True)
 def serve(t, opened, base, perm, foe, closed_foe, lag, queue, arrival, headway_vps, stop_cost, gap_s, out):
@@ -111,7 +116,9 @@ def change(
 
 
 @njit(cache=True, nogil=True)
-def _offer(costs, queues, ages, lags, parents, t, s, cost, bound, queue, lag, age, parent_t, parent_s, parent_k, bounds):
+def _offer(
+    costs, queues, origins, lags, parents, t, s, cost, bound, queue, lag, origin, parent_t, parent_s, parent_k, bounds
+):  # fmt: skip
     """Keep a state if it is among the best of its second and stage."""
     worst, worst_bound = 0, -1.0
     for k in range(costs.shape[2]):
@@ -119,7 +126,7 @@ def _offer(costs, queues, ages, lags, parents, t, s, cost, bound, queue, lag, ag
             worst, worst_bound = k, bounds[t, s, k]
     if bound >= worst_bound:
         return
-    costs[t, s, worst], bounds[t, s, worst], ages[t, s, worst] = cost, bound, age
+    costs[t, s, worst], bounds[t, s, worst], origins[t, s, worst] = cost, bound, origin
     for x in range(queue.shape[0]):
         queues[t, s, worst, x] = queue[x]
         lags[t, s, worst, x] = lag[x]
@@ -127,36 +134,58 @@ def _offer(costs, queues, ages, lags, parents, t, s, cost, bound, queue, lag, ag
 
 
 @njit(cache=True, nogil=True)
+def pointless(t, s, s2, queue, stage_open, arrival, hold_s):
+    """Whether a stage would serve nobody whom the standing one does not serve."""
+    last = min(arrival.shape[0], t + hold_s[s2] + SOON_S)
+    for x in range(queue.shape[0]):
+        if stage_open[s2, x] > 0.0 and stage_open[s, x] <= 0.0:
+            there = queue[x]
+            for now in range(t, last):
+                there += arrival[now, x]
+            if there > FEW_VEH:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def search(
     stage, first_s, allowed, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
-    start_lag_s, stop_cost, gap_s, wait_s, dense_s, stride_s, keep,
-    costs, bounds, queues, lags, ages, parents, plan, trace,
+    start_lag_s, stop_cost, gap_s, wait_s, dense_s, stride_s, keep, slack,
+    costs, bounds, queues, lags, origins, parents, plan, trace, best_of,
 ):  # fmt: skip
-    """The cheapest way from `stage`, which may end from second `first_s` on. Fills plan and trace, returns its length.
+    """The cheapest way from `stage`, which may end from second `first_s` on. Returns changes on the way and its cost.
 
     `allowed` (S,) limits the first change. `plan` (H, 2) gets (second at which the stage before is left, stage), and
-    `trace` (H, L) the vehicles that leave each lane. The cost is returned too.
+    `trace` (H, L) the vehicles that leave each lane. `best_of` (S,) gets the least cost of ways that go to each stage
+    at once, at `stage` of those that stay a while. States dearer than the cheapest of their second by more than the
+    share `slack` go no further.
     """
     horizon, n_lane = arrival.shape
     n_stage = hold_s.shape[0]
     bounds[: horizon + 1] = 1e30
-    costs[: horizon + 1] = 1e30
     now_queue, now_lag, out = np.empty(n_lane), np.zeros(n_lane), np.empty(n_lane)
     now_queue[:] = queue
     cost = 0.0
-    for t in range(min(first_s, horizon)):
+    first_s = min(first_s, horizon)
+    for t in range(first_s):
         cost += serve(
             t, stage_open[stage], base[stage], perm[stage], foe[stage], foe[stage], now_lag, now_queue, arrival,
             headway_vps, stop_cost, gap_s, out,
         )  # fmt: skip
-    _offer(costs, queues, ages, lags, parents, first_s, stage, cost, cost, now_queue, now_lag, 0, -1, -1, -1, bounds)
+    _offer(costs, queues, origins, lags, parents, first_s, stage, cost, cost, now_queue, now_lag, -1, -1, -1, -1, bounds)
     for t in range(first_s, horizon):
+        cheapest = 1e30
         for s in range(n_stage):
             for k in range(keep):
-                if bounds[t, s, k] >= 1e29:
+                cheapest = min(cheapest, bounds[t, s, k])
+        limit = min(1e29, cheapest + slack * (10.0 + cheapest))
+        for s in range(n_stage):
+            for k in range(keep):
+                if bounds[t, s, k] >= limit:
                     continue
-                first = parents[t, s, k, 0] < 0 or ages[t, s, k] < 0
-                if not first or s != stage or allowed[stage]:
+                root = parents[t, s, k, 0] < 0
+                stands = origins[t, s, k] < 0
+                if not root or allowed[stage]:
                     now_queue[:] = queues[t, s, k]
                     now_lag[:] = lags[t, s, k]
                     cost = costs[t, s, k] + serve(
@@ -164,15 +193,17 @@ def search(
                         stop_cost, gap_s, out,
                     )  # fmt: skip
                     bound = cost + to_go(now_queue, stage_open[s], headway_vps, wait_s)
-                    age = -1 if first else 0  # -1: the first stage still stands
+                    origin = stage if root else origins[t, s, k]
                     _offer(
-                        costs, queues, ages, lags, parents, t + 1, s, cost, bound, now_queue, now_lag, age, t, s, k,
-                        bounds,
+                        costs, queues, origins, lags, parents, t + 1, s, cost, bound, now_queue, now_lag, origin, t, s,
+                        k, bounds,
                     )  # fmt: skip
                 if t - first_s >= dense_s and (t - first_s) % stride_s != 0:
                     continue
                 for s2 in range(n_stage):
-                    if s2 == s or (first and not allowed[s2]):
+                    if s2 == s or ((root or origins[t, s, k] == stage) and not allowed[s2] and s == stage):
+                        continue
+                    if allowed[stage] and pointless(t, s, s2, queues[t, s, k], stage_open, arrival, hold_s):
                         continue
                     now_queue[:] = queues[t, s, k]
                     more, end = change(
@@ -181,13 +212,19 @@ def search(
                     )  # fmt: skip
                     cost = costs[t, s, k] + more
                     bound = cost + to_go(now_queue, stage_open[s2], headway_vps, wait_s)
+                    origin = s2 if stands else origins[t, s, k]
                     _offer(
-                        costs, queues, ages, lags, parents, end, s2, cost, bound, now_queue, now_lag, 0, t, s, k,
+                        costs, queues, origins, lags, parents, end, s2, cost, bound, now_queue, now_lag, origin, t, s, k,
                         bounds,
                     )  # fmt: skip
+    best_of[:] = 1e30
     best_s, best_k, best = -1, -1, 1e30
     for s in range(n_stage):
         for k in range(keep):
+            if bounds[horizon, s, k] >= 1e29:
+                continue
+            origin = origins[horizon, s, k] if origins[horizon, s, k] >= 0 else stage
+            best_of[origin] = min(best_of[origin], bounds[horizon, s, k])
             if bounds[horizon, s, k] < best:
                 best_s, best_k, best = s, k, bounds[horizon, s, k]
     if best_s < 0:

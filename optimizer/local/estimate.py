@@ -132,6 +132,19 @@ class Estimate:
         )  # fmt: skip
         return Outlook(queue_veh=queue, arrival_veh=arrival)
 
+    def announce(self, release_veh: NDArray[np.float64], outlook: Outlook) -> None:
+        """Add whom signals upstream will release to the arrivals of an outlook, in place.
+
+        Parameters
+        ----------
+        release_veh : ndarray, shape (T, G)
+            Vehicles that will leave each lane in the seconds to come, as neighbours plan it. [veh]
+        """
+        kernels.announce_releases(
+            release_veh, self._lane_from, *self._lane_feeds, self._belief, self._lane_of, self._rate,
+            outlook.arrival_veh,
+        )  # fmt: skip
+
     def _watched_s(self) -> NDArray[np.float64]:
         """Per approach: from how far away everybody is seen, 0 where that is nowhere. [s]"""
         out = np.zeros(len(self.layout.approaches))

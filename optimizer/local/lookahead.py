@@ -35,26 +35,34 @@ class LookAheadSettings:
         What a stop costs beside its time standing: braking and accelerating. [s]
     gap_s : int
         Seconds without foes that a yielding vehicle needs. [s]
+    slack : float
+        States dearer than the cheapest of their second by more than this share are given up. [-]
     wait_s : float
         Expected further wait of those who still stand before a red at the end of the horizon. [s]
     """
 
     horizon_s: int = 70
-    keep: int = 5
+    keep: int = 4
     dense_s: int = 6
     stride_s: int = 3
     start_lag_s: float = 1.5
     stop_cost_s: float = 3.0
     gap_s: int = 4
     wait_s: float = 12.0
+    slack: float = 0.4
 
 
 class Choice(NamedTuple):
-    """What a signal would best do: leave its stage after so many seconds for another (-1: stay), at which cost."""
+    """What a signal would best do: leave its stage after so many seconds for another (-1: stay), at which cost.
+
+    `cost_of_s` (S,) is the least cost of going to each stage at once, at the standing one of staying a while; 1e30
+    where no such way is among the best.
+    """
 
     leave_in_s: int
     stage: int
     cost_s: float
+    cost_of_s: NDArray[np.float64]
     release_veh: NDArray[np.float64]  # (horizon, L)
 
 
@@ -68,7 +76,7 @@ class LookAhead:
         cells = (horizon + 1, n_stage, keep)
         self._costs, self._bounds = np.empty(cells), np.empty(cells)
         self._queues, self._lags = np.empty((*cells, n_lane)), np.empty((*cells, n_lane))
-        self._ages, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
+        self._origins, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
         self._plan = np.empty((horizon + 1, 2), np.int64)
 
     def choose(self, outlook: Outlook, stage: int, first_s: int, allowed: NDArray[np.bool_]) -> Choice:
@@ -86,13 +94,13 @@ class LookAhead:
             Stages that may come next; the standing one False where it has to end.
         """
         model, own = self.model, self.settings
-        trace = np.zeros(outlook.arrival_veh.shape)
+        trace, best_of = np.zeros(outlook.arrival_veh.shape), np.empty(len(model.hold_s))
         n, cost_s = kernels.search(
             stage, first_s, allowed, outlook.queue_veh, outlook.arrival_veh, model.headway_vps, model.change_open,
             model.change_s, model.stage_open, model.base, model.perm, model.foe, model.hold_s,
             own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
-            self._costs, self._bounds, self._queues, self._lags, self._ages, self._parents, self._plan, trace,
+            own.slack,
+            self._costs, self._bounds, self._queues, self._lags, self._origins, self._parents, self._plan, trace, best_of,
         )  # fmt: skip
-        if n == 0:
-            return Choice(own.horizon_s, -1, float(cost_s), trace)
-        return Choice(int(self._plan[0, 0]), int(self._plan[0, 1]), float(cost_s), trace)
+        leave_s, to = (int(self._plan[0, 0]), int(self._plan[0, 1])) if n else (own.horizon_s, -1)
+        return Choice(leave_s, to, float(cost_s), best_of, trace)

@@ -1,0 +1,111 @@
+"""Which loops may be trusted, second by second: silent, stuck and chattering ones are found, and taken back when well.
+
+A loop is judged by itself and by those beside it: nothing for far longer than its own flow allows while signals gave its
+lane green; covered without end while its lane had green; more vehicles than a lane can carry. Values of an unsound
+loop are not used: the engine falls back on its history, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.observations import HEALTH, Observation
+
+STUCK_S = 300.0
+"""Covered for so long without a break: no queue at a signal that keeps its longest red stands so long. [s]"""
+LEAST_SILENT_S = 180.0
+SILENT_VEH = 9.0
+"""So many vehicles should have come in the silence, by the loop's own flow: by chance that is one case in 8,000. [veh]"""
+NEVER_S = 600.0
+"""A loop that has never told anything is silent after so long, where loops beside it have. [s]"""
+MEMORY_S = 900.0
+RECOVERY_VEH = 3
+"""Vehicles that a loop has to tell, free in between, before it is trusted again. [veh]"""
+CHATTER_MOST_VEH = 40
+"""More vehicles in a minute than any lane carries: a queue discharges 30 to 35. [veh]"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthChange:
+    """A loop lost (or found again) at a second."""
+
+    time_s: float
+    detector_id: str
+    code: int
+    text: str
+
+
+class HealthMonitor:
+    """Keeps the record of every loop.
+
+    Parameters
+    ----------
+    detector_ids : sequence of str
+        Loops in the order of the observations.
+    siblings : sequence of sequence of int
+        Per loop those whose traffic tells whether it should have some: loops of the same link.
+    """
+
+    def __init__(self, detector_ids: Sequence[str], siblings: Sequence[Sequence[int]]) -> None:
+        n = len(detector_ids)
+        self.detector_ids, self._siblings = tuple(detector_ids), [list(x) for x in siblings]
+        self.code = np.zeros(n, np.uint8)
+        self._rate = np.zeros(n)
+        self._quiet_s, self._covered_s = np.zeros(n), np.zeros(n)
+        self._minute = np.zeros((60, n))
+        self._beside, self._total = np.zeros(n), np.zeros(n)
+        self._again, self._freed = np.zeros(n), np.zeros(n, np.bool_)
+        self._n_seconds = 0
+
+    def check(self, seen: Observation) -> tuple[Observation, list[HealthChange]]:
+        """The observation with what is known of its loops' health, and what has changed."""
+        told = np.isfinite(seen.count_veh)
+        count = np.where(told, seen.count_veh, 0.0).astype(np.float64)
+        covered = np.where(told, seen.occupancy, 0.0)
+        self._remember(count, covered, seen.interval_s)
+        code = self._judge(told, count, covered)
+        changes = [self._change(seen.time_s, k, int(code[k])) for k in np.flatnonzero(code != self.code)]
+        self.code = code
+        return replace(seen, health=np.maximum(seen.health, code)), changes
+
+    def _remember(self, count: NDArray[np.float64], covered: NDArray[np.float64], seconds: float) -> None:
+        self._minute[self._n_seconds % 60] = count
+        self._n_seconds += 1
+        self._total += count
+        sound = self.code == HEALTH.SOUND
+        weight = np.where(sound, min(1.0, seconds / min(MEMORY_S, self._n_seconds + 60.0)), 0.0)
+        self._rate += weight * (count / seconds - self._rate)
+        self._quiet_s = np.where((count > 0) | (covered > 0), 0.0, self._quiet_s + seconds)
+        self._covered_s = np.where(covered > 0.99, self._covered_s + seconds, 0.0)
+        beside = np.array([count[x].sum() if x else 0.0 for x in self._siblings])
+        self._beside = np.where(self._quiet_s > 0, self._beside + beside, 0.0)
+
+    def _judge(
+        self, told: NDArray[np.bool_], count: NDArray[np.float64], covered: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        due_veh = self._rate * self._quiet_s
+        silent = (self._quiet_s > LEAST_SILENT_S) & (due_veh > SILENT_VEH)
+        silent |= (self._total == 0) & (self._quiet_s > NEVER_S) & (self._beside > 3 * SILENT_VEH)
+        stuck = self._covered_s > STUCK_S
+        chatter = self._minute.sum(0) > CHATTER_MOST_VEH
+        fresh = np.where(~told | silent, HEALTH.SILENT, np.where(stuck | chatter, HEALTH.STUCK, HEALTH.SOUND))
+        self._freed |= covered < 0.5
+        ill = self.code != HEALTH.SOUND
+        self._again = np.where(fresh != HEALTH.SOUND, 0.0, self._again + count)
+        self._freed = np.where(fresh != HEALTH.SOUND, False, self._freed)
+        well = (self._again >= RECOVERY_VEH) & self._freed
+        return np.where(ill & (fresh == HEALTH.SOUND) & ~well, self.code, fresh).astype(np.uint8)
+
+    def _change(self, time_s: float, k: int, code: int) -> HealthChange:
+        name = self.detector_ids[k]
+        if code == HEALTH.SOUND:
+            text = f"detector {name!r} tells again; it is used again"
+        elif code == HEALTH.SILENT:
+            text = f"detector {name!r} has been silent for {self._quiet_s[k]:.0f} s; its history stands in"
+        else:
+            text = f"detector {name!r} is stuck or chatters; its history stands in"
+        return HealthChange(time_s=time_s, detector_id=name, code=code, text=text)

@@ -1,0 +1,122 @@
+"""The local layer of a whole network in its strongest mode: once a second every signal that may change looks ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from network_data.detectors import Detector
+from network_data.network import RoadNetwork
+from network_data.observations import Observation
+from optimizer.local.estimate import Estimate, Outlook
+from optimizer.local.layout import layout_of
+from optimizer.local.lookahead import LookAhead, LookAheadSettings
+from optimizer.local.runner import Runner
+from optimizer.local.signal_model import signal_model
+from optimizer.local.stage_pool import StagePool
+
+UNLIKELY_S = 1e29
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalDecision:
+    """What one signal decided in one second.
+
+    `stage` comes next (the standing one: stay); `candidates` holds the cost of going to each stage at once, of the
+    standing one that of staying a while [veh·s], None where it is not among the best; `inputs` is the hash of queues,
+    arrivals and the standing stage.
+    """
+
+    controller_id: str
+    stage: int
+    candidates: tuple[float | None, ...]
+    reason: str
+    inputs: str
+    ms: float
+
+
+class LookAheadLayer:
+    """Estimates queues from loops and decides for every signal.
+
+    Parameters
+    ----------
+    network : RoadNetwork
+        The network.
+    detectors : sequence of Detector
+        Loops, in the order of the observations to come.
+    pools : mapping
+        Controller id → its stages.
+    settings : LookAheadSettings, optional
+        How far and how thoroughly.
+    clock : callable
+        Gives CPU seconds, for the log only.
+    """
+
+    def __init__(
+        self,
+        network: RoadNetwork,
+        detectors: Sequence[Detector],
+        pools: Mapping[str, StagePool],
+        settings: LookAheadSettings | None = None,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self.settings, self._clock = settings or LookAheadSettings(), clock
+        self.layout = layout_of(network, detectors)
+        wanted = {x: pool for x, pool in pools.items() if self.layout.lanes_at.get(x) and len(pool.stages) > 1}
+        self.models = {x: signal_model(self.layout, pool) for x, pool in wanted.items()}
+        self._search = {x: LookAhead(model, self.settings) for x, model in self.models.items()}
+        self.estimate = Estimate(self.layout, self.settings.horizon_s)
+        self._release = np.zeros((self.settings.horizon_s, len(self.layout.lanes)))
+        self._open = np.zeros(len(self.layout.lanes), np.bool_)
+        self._open_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        self.outlook = self.estimate.outlook()
+
+    def observe(self, seen: Observation, states: Mapping[str, str]) -> None:
+        """Take in a second: what loops told, and the states that signals showed."""
+        for x, model in self.models.items():
+            key = (x, states[x])
+            if key not in self._open_of:
+                self._open_of[key] = model.open_lanes(states[x], self.layout)
+            self._open[model.lanes] = self._open_of[key]
+        self.estimate.update(seen, self._open)
+        self._release[:-1] = self._release[1:]
+        self._release[-1] = 0.0
+        self.outlook = self.estimate.outlook()
+        self.estimate.announce(self._release, self.outlook)
+
+    def decide(self, controller_id: str, runner: Runner) -> LocalDecision:
+        """One signal's next stage; call it when the runner is free. Neighbours hear of it."""
+        begin = self._clock()
+        model = self.models[controller_id]
+        own = Outlook(
+            queue_veh=self.outlook.queue_veh[model.lanes],
+            arrival_veh=np.ascontiguousarray(self.outlook.arrival_veh[:, model.lanes]),
+        )
+        allowed = runner.allowed()
+        choice = self._search[controller_id].choose(own, runner.stage, 0, allowed)
+        self._release[:, model.lanes] = choice.release_veh
+        goes = choice.stage >= 0 and choice.leave_in_s == 0
+        if goes:
+            reason = "cheapest to change now" if allowed[runner.stage] else "a red would get too long"
+        else:
+            reason = "stay" if choice.stage < 0 else f"stay {choice.leave_in_s} s, then stage {choice.stage}"
+        return LocalDecision(
+            controller_id=controller_id,
+            stage=choice.stage if goes else runner.stage,
+            candidates=tuple(round(float(x), 1) if x < UNLIKELY_S else None for x in choice.cost_of_s),
+            reason=reason,
+            inputs=_hash(own, runner.stage, allowed),
+            ms=1e3 * (self._clock() - begin),
+        )
+
+
+def _hash(outlook: Outlook, stage: int, allowed: NDArray[np.bool_]) -> str:
+    digest = hashlib.sha256(outlook.queue_veh.tobytes())
+    digest.update(outlook.arrival_veh.tobytes())
+    digest.update(allowed.tobytes() + bytes([stage]))
+    return digest.hexdigest()[:16]
