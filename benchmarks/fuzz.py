@@ -61,8 +61,8 @@ def benchmark(options: Options) -> Table:
         _keep([(name, recipe) for name, recipe, _ in faults], options.keep)
     said = Counter(f"{name}: {outcome.outcome}: {outcome.what}" for name, _, outcome in faults)
     notes = [
-        "sound files changed in 1 to 4 places by 20 kinds of mutation, fixed seeds (others with --seeds N); peak: of the "
-        "whole process"
+        "sound files changed in 1 to 4 places by 20 kinds of mutation, fixed seeds (others with --seeds N); "
+        "peak: of the whole process"
     ]
     notes += [f"{text} ({n} times)" for text, n in said.most_common(NOTED)]
     return Table(title="Readers against mutated files", columns=COLUMNS, rows=rows, notes=notes, failed=bool(faults))
