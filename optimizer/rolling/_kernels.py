@@ -128,27 +128,32 @@ def _gate(table, pair, ahead):
 
 
 @njit(**FAST)
-def tally(log, n_log, lane_state, veh_state, vehicle, n_real, owner, stop_ticks, end, stop_cost, cost):
-    """Whose delay a run is: fills cost (owners,) with ticks of delay, and `stop_cost` ticks for each stop.
+def tally(
+    log, n_log, lane_state, veh_state, vehicle, n_real, owner, stop_ticks, begin, end, stop_cost, cost
+):  # fmt: skip
+    """Whose delay from tick `begin` to `end` of a run it is: fills cost (owners,), `stop_cost` ticks for each stop.
 
     owner (lanes,): number that a lane's delay belongs to; what waits outside belongs to the lane of its gate. The first
     n_real lanes are on the road, the others waiting places inside junctions.
     """
     cost[:] = 0.0
     for n in range(n_log):
-        lane, veh = log[n, k.LOG_LANE], log[n, k.LOG_VEH]
-        delay = log[n, k.LOG_DELAY]
-        cost[owner[lane]] += delay
-        if delay > stop_ticks[lane]:
-            cost[owner[lane]] += stop_cost
+        lane, veh, leave = log[n, k.LOG_LANE], log[n, k.LOG_VEH], log[n, k.LOG_LEAVE]
+        if leave > begin:
+            delay = log[n, k.LOG_DELAY]
+            cost[owner[lane]] += min(delay, leave - begin)
+            if delay > stop_ticks[lane]:
+                cost[owner[lane]] += stop_cost
         if lane < n_real and log[n, k.LOG_STEP] == vehicle[veh, k.ROUTE0] and vehicle[veh, k.STANDING] == 0:
-            cost[owner[lane]] += max(0, log[n, k.LOG_ENTER] - vehicle[veh, k.DEPART])
+            enter = log[n, k.LOG_ENTER]
+            if enter > begin:
+                cost[owner[lane]] += max(0, enter - max(begin, vehicle[veh, k.DEPART]))
     n_lane = len(owner)
     for gate in range(n_lane, n_lane + 2 * n_real):
         lane = (gate - n_lane) // 2
         veh = lane_state[gate, k.HEAD]
         while veh >= 0:
-            cost[owner[lane]] += end - vehicle[veh, k.DEPART]
+            cost[owner[lane]] += end - max(begin, vehicle[veh, k.DEPART])
             veh = veh_state[veh, k.NEXT]
 
 

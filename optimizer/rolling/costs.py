@@ -20,8 +20,9 @@ PREPARE_NS = 45_000.0
 """Per signal of the network, to lay polygons out."""
 HAND_OVER_NS = 2_200_000.0
 """Per signal that is checked and brought from one program to the next."""
-MOST_DRAWS = 4
-"""Draws of the next minutes beyond which more tell little."""
+DRAWS, FEW_SIGNALS = (4, 24), 240
+"""Draws of the next minutes beyond which more tell little: in large networks, and most in small ones, where so many
+draws times signals are wanted."""
 DISTRICT = 400
 """Signals of a district: so many that what it saves stands out from chance."""
 
@@ -50,4 +51,5 @@ def draws_for(work: _Work, run_units: float, draw_units: float, n_signal: int) -
     """How many draws leave room to judge two proposals on each of them."""
     least = PREPARE_NS * n_signal
     one = draw_units + 3 * run_units
-    return int(max(1.0, min(MOST_DRAWS, (0.6 * work.units - least) / one)))
+    wanted = min(DRAWS[1], max(DRAWS[0], FEW_SIGNALS // n_signal))
+    return int(max(1.0, min(wanted, (0.6 * work.units - least) / one)))

@@ -95,34 +95,39 @@ class Filter:
         layout = self.layout
         entry_prior, choice_prior = self.prior.at(time_s - interval_s / 2)
         flow_prior = sums(layout.choice_link, choice_prior, len(layout.links))
-        lane_vps, lane_green = self._lanes(choice_prior, green_share)
+        lane_vps, line_vps, lane_green = self._lanes(choice_prior, green_share)
         full = self._full(occupancy, lane_green)
-        self._remember(count, full, lane_vps, interval_s)
+        self._remember(count, full, np.where(self.detectors.stopbar, *self._seen(line_vps, lane_vps)), interval_s)
         factor = self._factors(choice_prior, entry_prior)
         entry, choice = self._flows(factor, flow_prior, entry_prior, choice_prior)
         self.queue_veh = self._queues(count, occupancy, full, choice, lane_vps, green_share, interval_s)
         return Estimate(factor=factor, entry_vps=entry, choice_vps=choice, queue_veh=self.queue_veh.copy())
 
-    def _lanes(self, choice_prior: FLOAT, green_share: FLOAT) -> tuple[FLOAT, FLOAT]:
-        """Expected flow and share of green of every lane. [veh/s], [-]"""
+    def _lanes(self, choice_prior: FLOAT, green_share: FLOAT) -> tuple[FLOAT, FLOAT, FLOAT]:
+        """Expected flow of every lane, of that what passes its stop line [veh/s], and its share of green. [-]"""
         choice, lane, share = self.layout.lane_share
-        least = np.maximum(choice_prior, LEAST_VPH / 3600 * (self.layout.target >= 0))[choice] * share
+        goes = self.layout.target >= 0
+        least = np.maximum(choice_prior, LEAST_VPH / 3600 * goes)[choice] * share
         n_lane = self.layout.compiled.n_lane
-        flow = sums(lane, least, n_lane)
-        green = sums(lane, least * green_share[choice], n_lane)
-        return flow, np.divide(green, flow, out=np.ones(n_lane), where=flow > 0)
+        flow, passing = sums(lane, least, n_lane), sums(lane, least * goes[choice], n_lane)
+        green = sums(lane, least * goes[choice] * green_share[choice], n_lane)
+        return flow, passing, np.divide(green, passing, out=np.ones(n_lane), where=passing > 0)
+
+    def _seen(self, *lane_vps: FLOAT) -> tuple[FLOAT, ...]:
+        """Flows of lanes as those of the detectors on them; shape (D,) each."""
+        return tuple(one[self.detectors.lane] for one in lane_vps)
 
     def _full(self, occupancy: FLOAT, lane_green: FLOAT) -> FLOAT:
         """Of stop-line detectors: occupancy over that of a lane with a queue all the time; NaN elsewhere. [-]"""
         green = lane_green[self.detectors.lane]
         return np.where(self.detectors.stopbar, occupancy / (1 - green + MOVING * green), np.nan)
 
-    def _remember(self, count: FLOAT, full: FLOAT, lane_vps: FLOAT, interval_s: float) -> None:
+    def _remember(self, count: FLOAT, full: FLOAT, expected_vps: FLOAT, interval_s: float) -> None:
         detectors = self.detectors
         keep = float(np.exp(-interval_s / self.options.memory_s))
         for kept in (self.counted, self.expected, self.lane_counted, self.lane_expected):
             kept *= keep
-        expected = lane_vps[detectors.lane] * interval_s
+        expected = expected_vps * interval_s
         # a count at the stop line of a lane with a queue all the time is what was served: demand is at least that
         known = (self.counted + self.options.prior_veh) / (self.expected + self.options.prior_veh)
         served = (full >= FULL_SHARE) & (count < expected * known[detectors.link])
@@ -180,7 +185,7 @@ class Filter:
         def by_link(weights: FLOAT, chosen: NDArray[np.bool_]) -> FLOAT:
             return sums(at.link[chosen], weights[chosen], n_link)
 
-        flow = sums(layout.choice_link, choice_vps, n_link)
+        flow = sums(layout.choice_link, choice_vps * (layout.target >= 0), n_link)
         seen = np.isfinite(count)
         share = lane_vps[at.lane]
         whole = sums(layout.link_of_lane, lane_vps, n_link)

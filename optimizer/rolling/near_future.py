@@ -14,16 +14,20 @@ from sim import _kernels as queue_kernel
 from sim import _tables as k
 from sim.compile import SPEED_RANGE, TICKS, constants, new_state
 
+LEAD_S = 30.0, 90.0
+"""Not counted at the begin of a run, drawn anew each time: a plan must not seem better because it would serve those who
+stand right now, or because the run ends with its red. [s]"""
 ROOM = 1.15
 """Memory is made for so many times the vehicles and steps needed, so that it lasts for busier cycles."""
 
 
 @dataclass(frozen=True, eq=False)
 class Vehicles:
-    """Vehicles as the kernel reads them; the first row of `end` ticks is the moment."""
+    """Vehicles as the kernel reads them; what they lose counts from `begin_s` to `end_s` after the moment."""
 
     arrays: k.TripArrays
-    n_standing: int
+    begin_s: float
+    end_s: float
 
     @property
     def n(self) -> int:
@@ -38,7 +42,7 @@ class Vehicles:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a plan does to the vehicles until the horizon: cost by signal (the last for places without), and in all.
+    """What a plan does to the vehicles within the horizon: cost by signal (the last for places without), and in all.
 
     Delay in seconds, with stops and blocked exits as the objective weighs them. [s]
     """
@@ -55,7 +59,8 @@ class NearFuture:
         self.layout, self.horizon_s = layout, horizon_s
         self.weights = delay, stops, blocked
         compiled = layout.compiled
-        self._const = constants(compiled.parameters, spacing_m=compiled.spacing_m, length_s=horizon_s)
+        self._longest_s = horizon_s + LEAD_S[1]
+        self._const = constants(compiled.parameters, spacing_m=compiled.spacing_m, length_s=self._longest_s)
         self._state: k.State | None = None
         self._route = np.empty(0, np.int32)
         self._log = np.empty((0, k.N_LOG), np.int32)
@@ -73,24 +78,26 @@ class NearFuture:
             Vehicles in queues, by where they turn; fractions are drawn. [veh]
         """
         layout = self.layout
+        begin_s = float(rng.integers(int(LEAD_S[0]), int(LEAD_S[1])))
+        end_s = begin_s + self.horizon_s
         stands = _whole(standing_veh, rng)
         choice = np.repeat(np.arange(len(stands)), stands)
         flow = np.bincount(layout.choice_link, weights=estimate.choice_vps, minlength=len(layout.links))
         moving = np.repeat(np.arange(len(flow)), rng.poisson(flow * layout.time_s))
-        enters = np.repeat(np.arange(len(flow)), rng.poisson(estimate.entry_vps * self.horizon_s))
+        enters = np.repeat(np.arange(len(flow)), rng.poisson(estimate.entry_vps * end_s))
         link = np.concatenate([layout.choice_link[choice], moving, enters])
         first = np.concatenate([choice, np.full(len(moving) + len(enters), -1)])
         depart_s = np.concatenate(
             [
                 np.zeros(len(choice)),
                 rng.random(len(moving)) * layout.time_s[moving],  # when it would reach the stop line
-                rng.random(len(enters)) * self.horizon_s,
+                rng.random(len(enters)) * end_s,
             ]
         )
         inside = np.arange(len(link)) < len(choice) + len(moving)
         order = np.argsort(depart_s, kind="stable")
         arrays = self._laid_out(link[order], first[order], depart_s[order], inside[order], estimate.choice_vps, rng)
-        return Vehicles(arrays, len(choice))
+        return Vehicles(arrays, begin_s, end_s)
 
     def _laid_out(
         self,
@@ -143,7 +150,7 @@ class NearFuture:
                 self._route = np.empty(size, np.int32)
             n = _kernels.walk(
                 link, first, begin_s, key, layout.first, layout.target, cumulative, layout.pair, layout.time_s,
-                self.horizon_s, start, self._route,
+                self._longest_s, start, self._route,
             )  # fmt: skip
             if n >= 0:
                 return start, self._route[:n].copy()
@@ -155,18 +162,20 @@ class NearFuture:
         state = self._room(plan, vehicles)
         out = k.Results(np.zeros(k.N_TOTALS, np.int64), self._log, np.zeros(1, np.int64))
         compiled = self.layout.compiled
-        queue_kernel.run(compiled.arrays, plan, trips, self._const, state, out)
+        const = self._const.copy()
+        const[k.END] = round(vehicles.end_s * TICKS)
+        queue_kernel.run(compiled.arrays, plan, trips, const, state, out)
         delay, stops, blocked = self.weights
         cost = np.zeros(self.layout.n_signal + 1)
         n_log = int(out.n_log[0])
         stop_cost = TICKS * stops / delay if delay > 0 else 0.0
         _kernels.tally(
             self._log, n_log, state.lane, state.veh, trips.vehicle, compiled.n_real_lane, self.layout.owner_of_lane,
-            self._stop_ticks, int(self._const[k.END]), stop_cost, cost,
+            self._stop_ticks, round(vehicles.begin_s * TICKS), int(const[k.END]), stop_cost, cost,
         )  # fmt: skip
-        total = delay * out.totals[k.DELAY] / TICKS + stops * out.totals[k.STOPS]
-        total += blocked * out.totals[k.BLOCKED] / TICKS
-        return Outcome(by_signal=delay * cost / TICKS, total=float(total), passages=n_log)
+        by_signal = delay * cost / TICKS
+        total = float(by_signal.sum()) + blocked * float(out.totals[k.BLOCKED]) / TICKS
+        return Outcome(by_signal=by_signal, total=total, passages=n_log)
 
     def _room(self, plan: k.PlanArrays, vehicles: Vehicles) -> k.State:
         """Working memory, made anew only where the vehicles outgrow it."""

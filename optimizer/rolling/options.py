@@ -27,6 +27,8 @@ class RollingOptions:
         Of the delay ahead, what a new plan must save to be handed over. [-]
     hand_over_share : float
         Of the budget, what checking and handing over may take. [-]
+    wall_factor : float
+        How many times the budget a step may take by the wall clock, on a busy machine; programs change after that. [-]
     seed : int
         Of the vehicles drawn and the moves tried.
     """
@@ -41,10 +43,11 @@ class RollingOptions:
     cycle_every_s: float = 600.0
     least_gain: float = 0.001
     hand_over_share: float = 0.35
+    wall_factor: float = 3.0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        positive = ("memory_s", "prior_veh", "horizon_s", "cycle_every_s")
+        positive = ("memory_s", "prior_veh", "horizon_s", "cycle_every_s", "wall_factor")
         faults = [
             f"{name} is {getattr(self, name)}; needs to be above 0" for name in positive if not getattr(self, name) > 0
         ]

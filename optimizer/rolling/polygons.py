@@ -26,8 +26,8 @@ RATES, RATE_STEPS = (0.35, 1.15), 7
 """Rates of lanes over their saturation flow, and halvings in which they are found. [-]"""
 LEAST_GAIN = 0.003
 """Of a signal's delay, what a change must save in the polygon. [-]"""
-KEPT = 0.85
-"""Of what earlier runs said of profiles and delays, how much is kept when a new one comes. [-]"""
+KEPT = 0.8
+"""Of what earlier steps said of profiles and delays, how much is kept when a new one comes. [-]"""
 FEWEST = 4
 """Vehicles of a lane in a run from which on its delay says something."""
 
@@ -109,9 +109,16 @@ class Polygons:
         p.smooth(profile, cycle, np.zeros(profile.shape[1]))
         return Collected(profile, np.where(count >= FEWEST, delay * cycle / horizon_s, 0.0), cycle, 0)
 
-    def remember(self, found: Collected, time_s: float) -> None:
-        """Take in what a run said that began at time_s; what was known before is forgotten bit by bit."""
-        now, before = replace(found, clock_s=round(time_s)), self._kept
+    def remember(self, runs: Sequence[Collected], time_s: float) -> None:
+        """Take in what runs said that began at time_s; what was known before is forgotten bit by bit."""
+        if not runs:
+            return
+        first, before = runs[0], self._kept
+        for run in runs[1:]:
+            np.add(first.profile, run.profile, out=first.profile)
+            np.add(first.delay, run.delay, out=first.delay)
+        np.divide(first.profile, len(runs), out=first.profile)
+        now = replace(first, delay=first.delay / len(runs), clock_s=round(time_s))
         if before is not None and before.profile.shape == now.profile.shape:
             p.blend(now.profile, before.profile, now.cycle, before.cycle, before.clock_s - now.clock_s, KEPT)
             same = now.cycle == before.cycle

@@ -53,14 +53,15 @@ class Proposals:
         """Try what the budget allows; the search keeps what is better."""
         before = list(search.current)
         if not self.polygons.knows:
-            self.polygons.remember(self.fresh.pop(0), time_s)
+            half = (len(self.fresh) + 1) // 2
+            self.polygons.remember(self.fresh[:half], time_s)
+            del self.fresh[:half]
         units = costs.PREPARE_NS * self.layout.n_signal
         if search.work.affords(units):
             search.work.spend(units)
             self.polygons.prepare(search.current, estimate.choice_vps, time_s)
             self._seconds(search, open_signals, most_changed, rng)
-            for run in self.fresh:
-                self.polygons.remember(run, time_s)
+            self.polygons.remember(self.fresh, time_s)
             self.polygons.adopt()
         self.fresh.clear()
         same = all(now is then for now, then in zip(search.current, before, strict=True))

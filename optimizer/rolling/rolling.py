@@ -160,6 +160,26 @@ class Rolling:
         self._plan = {self.layout.signals[at]: self._program(at) for at in range(n)}
         self.estimate: Estimate | None = None
         self.n_steps = 0
+        self._compile()
+
+    def _compile(self) -> None:
+        """Call every kernel once, so that the first step takes no longer than the others."""
+        layout, rng = self.layout, np.random.default_rng(0)
+        n_link, n_choice = len(layout.links), len(layout.target)
+        rare = Estimate(
+            np.ones(n_link), np.full(n_link, 1 / self._horizon_s), np.full(n_choice, 1e-3), np.zeros(n_link)
+        )
+        self._book.at_moment(0.0)
+        self._standing(rare)
+        vehicles = self._future.draw(rare, np.zeros(n_choice), rng)
+        outcome = self._future.run(vehicles, self._book.arrays)
+        polygons = Polygons(layout, self.models, lane_saturation_vps(layout))
+        for _ in range(2):
+            log = self._future.log
+            polygons.remember([polygons.collect(self.current, log, outcome.passages, vehicles.end_s)], 0.0)
+        polygons.prepare(self.current, rare.choice_vps, 0.0)
+        polygons.improve(np.zeros(1, np.int64), offsets=True, splits=True, most_offset_s=1, most_green_s=1)
+        polygons.adopt()
 
     def _program(self, at: int) -> ControllerPlan:
         return plan_of(self.models[at], self.current[at])
@@ -252,7 +272,9 @@ class Rolling:
 
     def _search(self, budget_ms: float) -> Search:
         moves = Moves(self.models, self._hood, self.options, list(self.current))
-        work = Work(costs.SAFE * budget_ms * 1e6, time.monotonic() + budget_ms / 1e3)
+        budget_s = budget_ms / 1e3
+        wall_s = self.options.wall_factor * budget_s
+        work = Work(costs.SAFE * budget_ms * 1e6, time.thread_time() + budget_s, time.monotonic() + wall_s)
         return Search(self.layout, moves, self._book, self._future, self._districts, list(self.current), work)
 
     def _simulate(
@@ -266,7 +288,7 @@ class Rolling:
             search.run_units = costs.run(vehicles.n_steps, self.layout.compiled.n_lane)
             outcome = search.hold(vehicles)
             self._proposals.fresh.append(
-                polygons.collect(search.current, self._future.log, outcome.passages, self._horizon_s)
+                polygons.collect(search.current, self._future.log, outcome.passages, vehicles.end_s)
             )
             more = costs.draws_for(search.work, search.run_units, costs.draw(vehicles.n_steps), self.layout.n_signal)
             if len(search.held) >= more or not search.work.affords(search.run_units):
@@ -283,7 +305,7 @@ class Rolling:
 
     def _hand_over(self, search: Search, time_s: float, budget_ms: float) -> tuple[dict[int, Way], list[str]]:
         """Ways to the new settings, from when the step is over; signals that find none keep their program."""
-        due_s = math.ceil(time_s + budget_ms / 1e3)
+        due_s = math.ceil(time_s + self.options.wall_factor * budget_ms / 1e3)
         ways: dict[int, Way] = {}
         notes = []
         for at, setting in enumerate(search.current):

@@ -23,17 +23,19 @@ from optimizer.rolling.plan_book import PlanBook
 
 @dataclass(eq=False)
 class Work:
-    """The budget of a decision in units of nominal CPU nanoseconds, and the clock for emergencies."""
+    """The budget of a decision in units of nominal CPU nanoseconds, and the clocks for emergencies."""
 
     units: float
-    deadline: float
+    cpu_until_s: float
+    """On the clock of time.thread_time(). [s]"""
+    wall_until_s: float
     """On the clock of time.monotonic(). [s]"""
     used: float = 0.0
     late: bool = False
 
     def affords(self, units: float) -> bool:
-        """Whether there is so much left; always False once the clock has run out."""
-        if time.monotonic() >= self.deadline:
+        """Whether there is so much left; always False once a clock has run out."""
+        if time.thread_time() >= self.cpu_until_s or time.monotonic() >= self.wall_until_s:
             self.late = True
         return not self.late and self.used + units <= self.units
 
@@ -114,7 +116,7 @@ class Search:
             self.put(at, self.current[at])
         if kept and len(kept) < len(allowed):
             after = [self.run(vehicles) for vehicles in self.held] if self.work.affords(self.judge_units) else []
-        if not kept or not after or sum(one.total for one in after) >= (1 - least) * self.total:
+        if not kept or not after or not self._saves(after, least):
             for at in kept:
                 self.put(at, self.current[at])
             return {}
@@ -122,6 +124,12 @@ class Search:
             self.current[at] = setting
         self.base = after
         return kept
+
+    def _saves(self, after: Sequence[Outcome], least: float) -> bool:
+        """Whether less is lost over all vehicles held, by more than chance and at least by a share."""
+        saved = np.array([b.total - a.total for a, b in zip(after, self.base, strict=True)])
+        chance = float(saved.std(ddof=1)) * np.sqrt(len(saved)) if len(saved) > 2 else 0.0
+        return float(saved.sum()) > max(least * self.total, chance)
 
     def _worse(self, after: Sequence[Outcome]) -> NDArray[np.bool_]:
         """Districts that lose time. With one district the whole network decides."""
