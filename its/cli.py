@@ -17,6 +17,7 @@ import typer
 
 from its.cli_batch import batch
 from its.cli_counts import counts_app
+from its.cli_day import day
 from its.cli_formats import convert, inspect
 from its.cli_plans import plans_app
 from its.cli_push import push
@@ -51,6 +52,7 @@ app = typer.Typer(
 app.add_typer(plans_app)
 app.add_typer(counts_app)
 app.command()(push)
+app.command()(day)
 app.command()(batch)
 app.command()(convert)
 app.command()(inspect)

@@ -37,7 +37,7 @@ def render_report(data: ReportData) -> str:
     names = Names(data.network)
     signals = signal_views(data, names)
     support, movements, n_small = overview.demand(data)
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         head=overview.headline(data),
         source=data.network.source.replace("\\", "/").rsplit("/", 1)[-1],
@@ -46,6 +46,7 @@ def render_report(data: ReportData) -> str:
         confirm=data.part("confirm"),
         network_changes=overview.network_changes(data, names),
         signals=signals,
+        n_signals=len(data.plan.controllers),
         map=network_map(data.network, data.before, data.after, {s.id: s.anchor for s in signals}),
         arterials=_arterials(data),
         bands=coordination.band_lines(data),
@@ -92,7 +93,8 @@ def _assumptions(data: ReportData) -> dict[str, Any]:
     }
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates and their filters."""
     environment = Environment(
         loader=PackageLoader("its.report", "templates"),
         autoescape=True,

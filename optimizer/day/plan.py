@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Saturation = Callable[[Sequence[Trips]], Mapping[tuple[str, int], float]]
 UNIFORM = 3
 """Equal parts of the day that the result is held against."""
-LIBRARY_UNTIL, COSTS_UNTIL, SECOND_UNTIL, JUDGED_UNTIL = 0.40, 0.80, 0.75, 0.90
+LIBRARY_UNTIL, COSTS_UNTIL, SECOND_UNTIL, JUDGED_UNTIL = 0.40, 0.55, 0.72, 0.85
 """Shares of the time after which a stage breaks off for the next: plans, what they cost, further plans, what these cost
 and their switches; the rest is for switching times. [-]"""
 LONGEST_PERIOD_S = 3 * 3600.0
@@ -53,7 +53,7 @@ class DayResult:
     veh : mapping
         Vehicles of a mean day of each type.
     course : mapping
-        Per type and name of a week, seconds of delay in each interval.
+        Per type and name of a week, seconds of delay in each interval of the day that stands for most.
     switches : tuple of dict
         What the switches of the best week cost.
     """
@@ -164,22 +164,48 @@ class DayPlanner:
             self.library.append(self.maker.for_period(period, name, known=self.library[1].plan, **effort))
 
     def price(self, numbers: Sequence[int], until: float) -> bool:
-        """Add the interval costs of some plans; whether there was time for it."""
-        some = [self.library[n].plan for n in numbers]
-        found = {}
-        for kind, traffic in self.traffic.items():
-            costs = traffic.interval_costs(
-                some, stop=lambda: self.time.over(until), progress=lambda x: self.progress("intervals", x)
-            )
-            if costs is None:
-                return False
-            found[kind] = costs
-        for kind, costs in found.items():
+        """Add the interval costs of some plans; whether there was time for it.
+
+        The first time on as many days of each type as there is time for, at least on the heaviest: those are then the
+        days that plan.
+        """
+        began_s = time.monotonic()
+        found = self._costs(numbers, [0], until=1.0)
+        if found is None:
+            return False
+        most = max(len(one.trips) for one in self.traffic.values())
+        limit = self.time.until(until)
+        if limit is not None and not self.prices:
+            pass_s = max(1e-3, time.monotonic() - began_s)
+            fitting = max(1, 1 + int((limit - time.monotonic()) / pass_s))
+            if fitting < most:
+                self.notes.append(f"for lack of time planned on {fitting} day{'s' * (fitting > 1)} of each type")
+                self.traffic = {kind: one.first_days(fitting) for kind, one in self.traffic.items()}
+                most = fitting
+        more = self._costs(numbers, list(range(1, most)), until=1.0) if most > 1 else None
+        for kind, one in self.traffic.items():
+            days = [*found[kind], *(more[kind] if more is not None else ())]
+            weights = np.array(one.weights[: len(days)])
+            costs = np.tensordot(weights / weights.sum(), np.array(days), axes=1)
             old = self.prices.get(kind)
             known = old.known if old is not None else {}
             table = costs if old is None else np.column_stack([old.costs, costs])
-            self.prices[kind] = SwitchPrices(self.traffic[kind], self.plans, table, known)
+            self.prices[kind] = SwitchPrices(one, self.plans, table, known)
         return True
+
+    def _costs(self, numbers: Sequence[int], days: Sequence[int], *, until: float) -> dict[str, Floats] | None:
+        """Interval costs of some plans on some days of each type, as far as it has them; None where time is over."""
+        plans = [self.library[n].plan for n in numbers]
+        out = {}
+        for kind, one in self.traffic.items():
+            own = [r for r in days if r < len(one.trips)]
+            costs = one.interval_costs(
+                plans, own, stop=lambda: self.time.over(until), progress=lambda x: self.progress("intervals", x)
+            )
+            if costs is None:
+                return None
+            out[kind] = costs
+        return out
 
     @property
     def one_plan_s(self) -> float:
@@ -374,9 +400,10 @@ def day_traffic(
     saturation: Saturation | None = None,
 ) -> DayTraffic:
     """Vehicles of the days of one type, drawn from their demand."""
+    order = sorted(range(len(demand.weights)), key=lambda n: -demand.weights[n])  # the heaviest days come first
     trips = [
-        draw_trips(network, one, seed=1000 * seed + n, warmup_s=HISTORY_S, spacing_m=STREET.spacing_m)
-        for n, one in enumerate(demand.scenarios)
+        draw_trips(network, demand.scenarios[n], seed=1000 * seed + n, warmup_s=HISTORY_S, spacing_m=STREET.spacing_m)
+        for n in order
     ]
     weighing = weighing_of(
         network, settings.objective, settings.people, trips, begin_s=horizon.begin_s, end_s=horizon.end_s
@@ -384,7 +411,7 @@ def day_traffic(
     return DayTraffic(
         network=network,
         trips=trips,
-        weights=demand.weights,
+        weights=tuple(demand.weights[n] for n in order),
         horizon=horizon,
         weighing=weighing,
         method=settings.day.transition,
@@ -456,7 +483,7 @@ def _result(planner: DayPlanner, weeks: list[Judged], best: Judged) -> DayResult
     ]
     shown = dict.fromkeys(one.week for one in (weeks[0], *weeks[1:2], best))
     course = {
-        kind: {week.name: one.course(day_plan(week.rows[kind], plans)) for week in shown}
+        kind: {week.name: one.first_days(1).course(day_plan(week.rows[kind], plans)) for week in shown}
         for kind, one in planner.fresh.items()
     }
     return DayResult(

@@ -110,45 +110,51 @@ class DayTraffic:
         counts = [np.histogram(one.depart_s, edges)[0] for one in self.trips]
         return np.asarray(np.dot(self.weights, counts), np.float64)
 
+    def first_days(self, n: int) -> DayTraffic:
+        """The same on the first n days alone."""
+        kept = self.weights[:n]
+        weights = tuple(weight / sum(kept) for weight in kept)
+        return replace(self, trips=self.trips[:n], weights=weights, _days=None)
+
     def interval_costs(
         self,
         plans: Sequence[TimingPlan],
+        days: Sequence[int],
         *,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[float], object] = float,
     ) -> Floats | None:
-        """Cost of every interval under every plan, (T, P); None where asked to stop."""
+        """Cost of every interval under every plan on some of the days, (len(days), T, P); None where asked to stop."""
         beside = np.array([self.weighing.beside_plan_s(self.network, plan) for plan in plans])
         n_block = max(1, round(BLOCK_S / self.horizon.interval_s))
         blocks = range(0, self.horizon.n, n_block)
 
         def one(t: int) -> Floats | None:
-            return None if stop() else self._block(plans, t, min(t + n_block, self.horizon.n))
+            return None if stop() else self._block(plans, days, t, min(t + n_block, self.horizon.n))
 
-        rows: list[Floats] = []
+        parts: list[Floats] = []
         with ThreadPoolExecutor(self.workers) as pool:
             for n, found in enumerate(pool.map(one, blocks), start=1):
                 if found is None:
                     return None
-                rows.append(found)
+                parts.append(found)
                 progress(n / len(blocks))
-        self.n_runs += len(blocks) * len(plans) * len(self.trips)
-        return np.concatenate(rows) + beside * self.veh[:, None]
+        self.n_runs += len(blocks) * len(plans) * len(days)
+        return np.concatenate(parts, axis=1) + beside * self.veh[:, None]
 
-    def _block(self, plans: Sequence[TimingPlan], first: int, last: int) -> Floats:
-        """Cost of the intervals first … last - 1 under every plan, (last - first, P)."""
+    def _block(self, plans: Sequence[TimingPlan], days: Sequence[int], first: int, last: int) -> Floats:
+        """Cost of the intervals first … last - 1, (len(days), last - first, P)."""
         begin_s = self.horizon.at_s(first) - HISTORY_S
         edges_s = np.array([begin_s, *(self.horizon.at_s(t) for t in range(first, last + 1))])
-        trips = [between(one, begin_s, float(edges_s[-1])) for one in self.trips]
+        trips = [between(self.trips[r], begin_s, float(edges_s[-1])) for r in days]
         simulator = self._simulator(trips, begin_s, float(edges_s[-1]))
-        out = np.zeros((last - first, len(plans)))
+        out = np.zeros((len(days), last - first, len(plans)))
         for p, plan in enumerate(plans):
-            for r, weight in enumerate(self.weights):
+            for r, own in enumerate(trips):
                 totals, record = simulator.record(plan, r)
-                lost_s = lost_between(record, totals, trips[r], begin_s, edges_s)
+                lost_s = lost_between(record, totals, own, begin_s, edges_s)
                 # stops and the like are dealt out as the delay
-                share = lost_s[1:] / max(1e-9, lost_s.sum())
-                out[:, p] += weight * share * self.weighing.total_s(totals)
+                out[r, :, p] = lost_s[1:] / max(1e-9, lost_s.sum()) * self.weighing.total_s(totals)
         return out
 
     def _simulator(self, trips: Sequence[Trips], begin_s: float, end_s: float) -> Simulator:
