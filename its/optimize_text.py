@@ -7,6 +7,9 @@ from typing import Any
 
 from its.console import Console, format_table
 
+MAX_NAMED = 40
+MAX_SIGNALS = 200
+"""Signals that get a line on the terminal."""
 MAX_NOTES = 12
 """Most notes said on the terminal; all of them are in report and record."""
 
@@ -18,7 +21,8 @@ def unproven(today: dict[str, Any]) -> list[str]:
     reproduced = f"the model reproduces {sum(judged)} of {len(judged)} detectors under the field plan"
     held = [d["occupancy_ok"] for d in today["detectors"] if d["occupancy_ok"] is not None]
     reproduced += f", {sum(held)} of {len(held)} in occupancy" if held else ""
-    return [f"{reproduced}; unproven at {', '.join(missed)}"] if missed else []
+    named = ", ".join(missed[:MAX_NAMED]) + (f" and {len(missed) - MAX_NAMED} more" if len(missed) > MAX_NAMED else "")
+    return [f"{reproduced}; unproven at {named}"] if missed else []
 
 
 def say_notes(notes: list[str], console: Console) -> None:
@@ -64,10 +68,12 @@ def print_run(run: dict[str, Any], out: Path) -> None:
             f"{ladder[0]['signals'][signal]['queue_max_veh']:.0f} → {last[signal]['queue_max_veh']:.0f}",
             f"{ladder[0]['signals'][signal]['cycle_s']:g} → {last[signal]['cycle_s']:g}",
         )
-        for signal in last
+        for signal in list(last)[:MAX_SIGNALS]
     ]
     steps = [f"{step['step']}" for step in ladder]
     print(format_table(("signal: delay s/veh", *steps, "stops/veh", "worst queue", "cycle s"), signals))
+    if len(last) > MAX_SIGNALS:
+        print(f"{len(last) - MAX_SIGNALS} more signals in run.json and plan.csv")
     print()
     for name in ("plan.json", "plan.add.xml", "plan.csv", "report.html", "run.json"):
         print(out / name)

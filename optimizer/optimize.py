@@ -37,7 +37,7 @@ from sim.trips import draw_trips
 STAGES_UP_TO = 60
 """In larger networks only splits, cycle and offsets are searched, many signals at once (`optimizer.large`)."""
 BOUNDED_UP_TO = 400
-"""In larger networks the bound on the offsets of the last plan is left out: making its tables takes seconds."""
+"""In larger networks (and in large ones with a time limit) the bound on the last plan's offsets is left out."""
 DRAWS = {1: 3, 2: 2}
 """Realizations per scenario, by number of scenarios; one where there are more."""
 LARGE_DRAWS = {1: 2}
@@ -206,7 +206,10 @@ def optimize(
         simulator=simulator,
         weights=weights,
         notes=tuple(notes),
-        bounds=(*_reserves(models, search.best), *_offset_bounds(coordinator, search.best)),
+        bounds=(
+            *_reserves(models, search.best),
+            *(_offset_bounds(coordinator, search.best) if deadline is None or len(models) <= STAGES_UP_TO else ()),
+        ),
         offset_steps=tuple(step.as_record() for step in coordinator.steps),
         bands=tuple(wanted.record(field, ladder[-1].plan)),
         recent=_recent(network, models, search, field, settings, demand) if keep_recent else (),
@@ -291,7 +294,12 @@ def _ladder(
     steps, notes = [], []
     findings: list[Finding] = []
     legal = _legal(models, search)
-    for rung in search.rungs:
+    for n, rung in enumerate(search.rungs):
+        if len(models) > STAGES_UP_TO and n + 1 < len(search.rungs):
+            # only what leaves is checked and laid out for people: both take seconds in large networks
+            plan = timing_plan(models, rung.candidate)
+            steps.append(Step(name=rung.name, plan=plan, objective=rung.objective, iterations=rung.iterations))
+            continue
         candidate, findings, refused = _passing(network, models, rung.candidate, legal, field, settings, demand)
         notes += [f"{rung.name}: {text}" for text in refused]
         plan = finished(network, models, candidate, field, settings)

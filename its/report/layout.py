@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from its.report.names import outward_rad
@@ -77,7 +78,16 @@ class Layout:
 
 def movements_of(network: RoadNetwork, controller_id: str) -> list[Movement]:
     """Signalled movements of a controller."""
-    return [m for m in network.movements.values() if m.controller_id == controller_id]
+    return _by_controller(network).get(controller_id, [])
+
+
+@lru_cache(maxsize=1)
+def _by_controller(network: RoadNetwork) -> dict[str, list[Movement]]:
+    out: dict[str, list[Movement]] = {}
+    for movement in network.movements.values():
+        if movement.controller_id is not None:
+            out.setdefault(movement.controller_id, []).append(movement)
+    return out
 
 
 def layout_of(network: RoadNetwork, controller_id: str) -> Layout:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from its.report.charts import Change, Dot, change_chart, ladder_chart, mini_bars, scatter
 from its.report.data import DemandRow, ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, clock, short
-from its.report.signals import changes_of
+from its.report.signals import MOST_SIGNALS, changes_of, signals_shown
 
 GEH_LIMIT = 5.0
 NO_CROSSINGS = "no crossings in the input, not fit for a street with pedestrians"
@@ -22,6 +22,8 @@ SUPPORT = {
     "prior": "prior: nothing counted constrains it; usual turning shares",
 }
 MOST_GAINS = 10
+MOST_LISTED = 2_000
+"""Flows that get a line; the others are counted. [-]"""
 LISTED_VPH = 1.0
 """Smaller flows are counted, not listed. [veh/h]"""
 
@@ -214,6 +216,9 @@ def ladder(data: ReportData, names: Names) -> Ladder:
     rungs = [as_mapping(rung) for rung in data.rows("ladder")] or _measured_rungs(data)
     steps = tuple(str(rung.get("step", "?")) for rung in rungs)
     ids = list(dict.fromkeys(c for rung in rungs for c in as_mapping(rung.get("signals"))))
+    if len(ids) > MOST_SIGNALS:
+        shown = set(signals_shown(data))
+        ids = [c for c in ids if c in shown]
     per_signal = [[as_mapping(as_mapping(rung.get("signals")).get(c)) for rung in rungs] for c in ids]
     delays = [as_number(cell.get("delay_s_per_veh")) for cells in per_signal for cell in cells]
     most = max((d for d in delays if d is not None), default=0.0)
@@ -269,11 +274,11 @@ def _ladder_row(controller_id: str, streets: str, cells: list[Mapping[str, Any]]
 
 def network_changes(data: ReportData, names: Names) -> Markup | None:
     """The movements of all signals that gain and pay most."""
-    changes = []
-    for controller_id in data.network.controllers:
-        for change in changes_of(data, names, controller_id):
-            label = f"{short(controller_id, 18)}: {change.label}"
-            changes.append(Change(label, change.full, change.before, change.after))
+    of = data.network.movements
+    changes = [
+        Change(f"{short(of[one.full].controller_id or '', 18)}: {one.label}", one.full, one.before, one.after)
+        for one in changes_of(data, names)
+    ]
     gains = sorted((c for c in changes if c.change < 0), key=lambda c: c.change)[:MOST_GAINS]
     pays = sorted((c for c in changes if c.change > 0), key=lambda c: c.change)[-MOST_GAINS:]
     return change_chart([*gains, *pays], "Movements that gain and pay most") if gains or pays else None
@@ -302,6 +307,7 @@ def demand(data: ReportData) -> tuple[list[Support], list[DemandRow], int]:
     shown = [row for row in data.demand if (row.veh_per_h or 0.0) >= LISTED_VPH]
     shown.sort(key=lambda r: (order.get(r.support, 9), -(r.veh_per_h or 0.0), r.label))
     sums = [Support(kind, SUPPORT.get(kind, kind), count[kind], flow[kind] / whole) for kind in kinds]
+    shown = shown[:MOST_LISTED]
     return sums, shown, len(data.demand) - len(shown)
 
 

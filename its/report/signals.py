@@ -27,6 +27,8 @@ LEAST_CHANGE_VEH_S = 1.0
 MOST_LOAD = 99.0
 """Stands for the infinite v/c of a movement that nobody could make. [-]"""
 MOST_CHANGES = 14
+MOST_SIGNALS = 200
+"""Signals that get a chapter; the others stand in plan.csv and run.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,40 @@ def level_of_service(delay_s_per_veh: float, v_over_c: float | None) -> str:
     return hcm_level(max(0.0, delay_s_per_veh), None if v_over_c is None else min(v_over_c, MOST_LOAD))
 
 
-def signal_views(data: ReportData, names: Names) -> list[SignalView]:
-    """Every signal that both plans have, in the order of the network."""
-    today = as_mapping(data.part("today").get("signals"))
+def signals_shown(data: ReportData) -> list[str]:
+    """Signals that both plans have, in the order of the network; of very many those whose delay changes most."""
     shared = [c for c in data.network.controllers if c in data.field.controllers and c in data.plan.controllers]
-    return [_view(data, names, c, f"signal-{n}", as_mapping(today.get(c))) for n, c in enumerate(shared)]
+    if len(shared) <= MOST_SIGNALS:
+        return shared
+    before, after = data.before.signals, data.after.signals
+    change = {c: abs(_area_veh_s(after.get(c)) - _area_veh_s(before.get(c))) for c in shared}
+    kept = set(sorted(shared, key=lambda c: -change[c])[:MOST_SIGNALS])
+    return [c for c in shared if c in kept]
 
 
-def _view(data: ReportData, names: Names, controller_id: str, anchor: str, today: Mapping[str, Any]) -> SignalView:
+def _area_veh_s(area: AreaMeasures | None) -> float:
+    """Delay of all its vehicles. [veh·s]"""
+    return area.veh * area.delay_s_per_veh if area is not None else 0.0
+
+
+def signal_views(data: ReportData, names: Names) -> list[SignalView]:
+    """The signals shown, see `signals_shown`."""
+    today = as_mapping(data.part("today").get("signals"))
+    support = {(d.from_link, d.to_link): d.support for d in data.demand}
+    return [
+        _view(data, names, c, f"signal-{n}", as_mapping(today.get(c)), support)
+        for n, c in enumerate(signals_shown(data))
+    ]
+
+
+def _view(
+    data: ReportData,
+    names: Names,
+    controller_id: str,
+    anchor: str,
+    today: Mapping[str, Any],
+    support: Mapping[tuple[str, str], str],
+) -> SignalView:
     network, controller = data.network, data.network.controllers[controller_id]
     programs = [shown_from_stage(plan.controllers[controller_id], controller) for plan in (data.field, data.plan)]
     drawer = StageDrawer(network, controller, names, f"streets-{anchor}")
@@ -126,7 +154,7 @@ def _view(data: ReportData, names: Names, controller_id: str, anchor: str, today
         why=tuple(why_lines(data, controller_id)),
         before=data.before.signals.get(controller_id),
         after=data.after.signals.get(controller_id),
-        movements=tuple(_movement_rows(data, names, controller_id)),
+        movements=tuple(_movement_rows(data, names, controller_id, support)),
         changes=change_chart(_most(changes), "Change of delay per movement") if changes else None,
         total=_total(changes),
     )
@@ -146,8 +174,9 @@ def _program(plan: ControllerPlan, drawer: StageDrawer, groups: tuple[BarrierGro
     return Program(plan.cycle_s, plan.offset_s, plan.program_id, tuple(drawer.rows(groups)), bars)
 
 
-def _movement_rows(data: ReportData, names: Names, controller_id: str) -> list[MovementRow]:
-    support = {(d.from_link, d.to_link): d.support for d in data.demand}
+def _movement_rows(
+    data: ReportData, names: Names, controller_id: str, support: Mapping[tuple[str, str], str]
+) -> list[MovementRow]:
     return [
         _movement_row(data, names, movement, support)
         for movement in sorted(movements_of(data.network, controller_id), key=names.order)
@@ -188,12 +217,9 @@ def _cell(measures: Measures, movement_id: str, storage_veh: float) -> MovementC
 
 def changes_of(data: ReportData, names: Names, controller_id: str | None = None) -> list[Change]:
     """Change of every movement's total delay, the greatest gain first; movements nobody makes are left out."""
-    signals = data.network.controllers
-    out = []
-    for movement in data.network.movements.values():
-        mine = movement.controller_id
-        if (controller_id is None and mine not in signals) or (controller_id is not None and mine != controller_id):
-            continue
+    network, out = data.network, []
+    chosen = network.controllers if controller_id is None else [controller_id]
+    for movement in (m for c in chosen for m in movements_of(network, c)):
         before, after = data.before.movements.get(movement.id), data.after.movements.get(movement.id)
         change = Change(names.movement(movement.id), movement.id, _veh_s(before), _veh_s(after))
         if max(change.before, change.after) >= LEAST_CHANGE_VEH_S:
