@@ -2,7 +2,7 @@
 
 `python -m benchmarks demand`: flows over the stop lines of the simulated hour (whole demand), or what drivers wanted
 (at 60 % of it), against estimates from the loops that lie in the street, from loops on every approach to a signal, and
-from loops on some approaches. Networks other than Bologna have set the width of the ranges, so their coverage shows
+on every approach to any junction, and on some approaches. Networks other than Bologna have set the width of the ranges, so their coverage shows
 only that nothing broke; Bologna was left out of that.
 """
 
@@ -70,6 +70,13 @@ def on_approaches(case: DemandCase, letters: str, links: frozenset[str] | None =
     )  # fmt: skip
 
 
+def on_every_approach(case: DemandCase) -> tuple[Detector, ...]:
+    """Loops at the stop line and the upstream end of every lane that leads to a junction, signal or not."""
+    links = case.network.links
+    onward = {c.from_link for c in case.network.connections if links[c.to_link].to_node != links[c.from_link].from_node}
+    return tuple(d for d in case.loops if d.id[:2] in ("s:", "a:") and d.link_id in onward)
+
+
 def on_some(case: DemandCase, seed: int = SOME_SEED) -> tuple[Detector, ...]:
     """Loops on some approaches, all lanes, at the stop line, the upstream end or in the middle, as drawn."""
     rng = np.random.default_rng(seed)
@@ -84,12 +91,12 @@ def on_some(case: DemandCase, seed: int = SOME_SEED) -> tuple[Detector, ...]:
 
 def coverages(case: DemandCase) -> list[Coverage]:
     """What is looked at: real and full coverage in Bologna, stop lines in Cologne, parts and all elsewhere."""
-    full = Coverage("every approach", on_approaches(case, "sa"))
+    signals, full = Coverage("signals", on_approaches(case, "sa")), Coverage("every approach", on_every_approach(case))
     if case.own_loops:
-        return [Coverage("real places", case.own_loops), full]
+        return [Coverage("real places", case.own_loops), signals, full]
     if case.name == "cologne8":
-        return [Coverage("stop lines", on_approaches(case, "s")), Coverage("some approaches", on_some(case))]
-    return [Coverage("some approaches", on_some(case)), full]
+        return [Coverage("stop lines", on_approaches(case, "s")), Coverage("some approaches", on_some(case)), full]
+    return [Coverage("some approaches", on_some(case)), signals, full]
 
 
 def signalled(case: DemandCase) -> list[Pair]:

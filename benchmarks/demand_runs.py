@@ -36,7 +36,7 @@ from network_data.plans import ControllerPlan, TimingPlan
 FLOAT = NDArray[np.float64]
 INTERVAL_S, AFTER_S = 300.0, 1800.0
 STOPBAR_M, ADVANCE_M, LONG_M = 2.0, 5.0, 60.0
-VERSION = "1"
+VERSION = "2"
 """Part of the name of kept runs: another number makes them anew."""
 
 
@@ -169,7 +169,7 @@ def _loop_frame(path: Path) -> pd.DataFrame:
     for event, _, element in iter_xml(path):
         if event == "end" and element.tag == "interval":
             x = element.attrib
-            veh = float(x["nVehContrib"])
+            veh = float(x["nVehEntered"])  # as a loop in the street: who comes onto it counts, even who stops there
             speed = float(x["speed"]) if veh else np.nan
             rows.append((x["id"], float(x["begin"]), float(x["end"]), veh, float(x["occupancy"]), speed))
             element.clear()

@@ -28,14 +28,16 @@ from network_data.turning_flows.dispersion import dispersion
 from network_data.turning_flows.held import bring_forward, held_loops
 from network_data.turning_flows.layout import Layout
 from network_data.turning_flows.local_ranges import local_variances
+from network_data.turning_flows.mixing import lay_out_mixing
 from network_data.turning_flows.ranges import highest_density, variances
 from network_data.turning_flows.records import DetectorFit, Estimate, geh
 from network_data.turning_flows.routes import RouteShares
-from network_data.turning_flows.sensors import LOOSE_UP_TO, Readings, Sensors, lay_out, read
+from network_data.turning_flows.sensors import LOOSE_UP_TO, Readings, Sensors, lay_out, read, unread
 from network_data.turning_flows.series import DaySeries, day_series
 from network_data.turning_flows.standing import Standing, none_standing, queues_seen
-from network_data.turning_flows.totals import MOST_LINKS, Problem, Totals, members, period_totals
+from network_data.turning_flows.totals import EXACT_UP_TO, MOST_LINKS, Problem, Totals, members, period_totals
 from network_data.turning_flows.unknowns import unknowns_of
+from network_data.turning_flows.waits import waits_before_s
 from network_data.turns import TurnTable, spread
 
 __all__ = ["DetectorFit", "Estimate", "Estimator", "demand_from_turns", "estimate_demand", "geh"]
@@ -44,8 +46,6 @@ FLOAT = NDArray[np.float64]
 MAX_INTERVALS = 288
 EXACT_SD_VEH = 0.05
 TRACE_VEH = 0.05
-EXACT_UP_TO = 2500
-"""On networks with more unknowns variances come from each junction's surroundings alone: wider, if anything."""
 IMPLIED_BELOW = 0.25
 """A flow is implied by counts if they leave so small a share of the prior's variance. [-]"""
 LEAST_GROWTH_VEH, GROWTH_SHARE = 1.0, 0.03
@@ -91,7 +91,8 @@ class Estimator:
     @cached_property
     def sensors(self) -> Sensors:
         """The equations of all detectors."""
-        return lay_out(self.layout.unknowns, self.detectors, self.plan, self.trust_sd)
+        before_s = waits_before_s(self.layout, self.plan)
+        return lay_out(self.layout.unknowns, self.detectors, self.plan, self.trust_sd, before_s)
 
     def prepare(self) -> None:
         """Lay out now what would be laid out at the first estimate."""
@@ -132,11 +133,24 @@ class Estimator:
         readings: Readings,
         turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]],
         growth_sd_veh: FLOAT | float,
+        counted: DaySeries | None = None,
     ) -> Problem:
-        """One problem of this network."""
+        """One problem of this network; the course of `counted` tells of turns as well."""
         growth = LEAST_GROWTH_VEH + GROWTH_SHARE * self.layout.storage_veh + growth_sd_veh
+        mixing = None
+        if counted is not None and len(self.layout.unknowns.links) <= MOST_LINKS:
+            mixing = lay_out_mixing(self.layout.unknowns, self.sensors, counted, begin_s, end_s, self.plan)
         return Problem(
-            self.layout, begin_s, end_s, self.routes, self.sensors, readings, turns, np.asarray(growth), self.n_thread
+            self.layout,
+            begin_s,
+            end_s,
+            self.routes,
+            self.sensors,
+            readings,
+            turns,
+            np.asarray(growth),
+            self.n_thread,
+            mixing,
         )
 
     def estimate(
@@ -163,7 +177,7 @@ class Estimator:
         given = spread(turns, first_s, last_s) if turns is not None else {}
         clumping = dispersion(self.layout.unknowns, self.detectors, counted, begin_s, end_s)
         idle = none_standing(len(self.layout.unknowns.links), len(first_s))
-        problem = self.problem(first_s, last_s, readings, given, 0.0)
+        problem = self.problem(first_s, last_s, readings, given, 0.0, counted)
         totals, demand, flows = self._solved(problem, idle, clumping, label)
         served = self._served(counted, first_s, last_s, given, clumping, label) if held else None
         within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
@@ -184,7 +198,7 @@ class Estimator:
         """
         first_s, last_s = np.array([begin_s]), np.array([end_s])
         n_equation = self.sensors.terms.shape[0]
-        nothing = Readings(np.full((n_equation, 1), np.nan), np.zeros(n_equation), np.zeros(n_equation, dtype=bool))
+        nothing = unread(n_equation, 1)
         problem = self.problem(first_s, last_s, nothing, {}, 0.0)
         known = level_of.totals.gates_veh if level_of is not None and level_of.totals is not None else None
         totals = period_totals(problem, usual_gates=known)
@@ -207,7 +221,7 @@ class Estimator:
         """Flows over the stop lines as they were, with the queues that the loops have seen kept on their links."""
         standing = queues_seen(self.layout, self.sensors, counted, first_s, last_s)
         readings = read(self.sensors, counted, first_s, last_s, frozenset(), shifted=False)
-        problem = self.problem(first_s, last_s, readings, given, standing.growth_sd_veh)
+        problem = self.problem(first_s, last_s, readings, given, standing.growth_sd_veh, counted)
         return self._solved(problem, standing, clumping, label)[1]
 
     def _solved(
@@ -260,9 +274,8 @@ class Estimator:
         n_more = len(totals.program.cost) - self.layout.unknowns.n
         sums = sparse.hstack([self.sums[chosen], sparse.csr_matrix((len(chosen), n_more))], format="csr")
         variance = variances(totals.program.information(), sums)
-        n_count = int(np.isfinite(totals.counted).sum())
         blind = totals.program.weight.copy()
-        blind[len(blind) - n_count :] = 0.0
+        blind[len(blind) - totals.n_seen :] = 0.0
         prior = variances(replace(totals.program, weight=blind).information(), sums)
         return variance, variance / np.maximum(prior, 1e-12)
 
@@ -418,7 +431,7 @@ def demand_from_turns(network: RoadNetwork, turns: TurnTable, begin_s: float, en
     estimator = Estimator(network, (), plan=None)
     given = spread(turns, edges[:-1], edges[1:])
     exact = {pair: (veh, np.full_like(veh, EXACT_SD_VEH), covered) for pair, (veh, _, covered) in given.items()}
-    nothing = Readings(np.zeros((0, len(edges) - 1)), np.zeros(0), np.zeros(0, dtype=bool))
+    nothing = unread(0, len(edges) - 1)
     problem = estimator.problem(edges[:-1], edges[1:], nothing, exact, 0.0)
     unknowns = estimator.layout.unknowns
     totals = period_totals(problem)

@@ -61,6 +61,7 @@ class Program:
     lower: FLOAT  # (n,)
     upper: FLOAT  # (n,)
     scale: FLOAT  # (n,)
+    pull: FLOAT | None = None  # (n,) a further cost that says nothing of how sure the unknowns are
 
     def information(self) -> sparse.csc_matrix:
         """Inverse covariance of the unknowns: deviations and conservation; a linear cost counts as its square."""
@@ -104,9 +105,10 @@ def solve(program: Program, tolerance: float, start: Solution | None = None, n_t
     size = np.maximum(abs(hard).max(axis=1).toarray().ravel(), LEAST_SCALE)
     hard = sparse.diags(1.0 / size) @ hard
     m, h = len(rows), hard.shape[0]
+    cost = program.cost if program.pull is None else program.cost + program.pull
     qp = pdlp.QuadraticProgram()
     qp.resize_and_initialize(n + m, h + m)
-    qp.objective_vector = np.concatenate([program.cost * scale, np.zeros(m)])
+    qp.objective_vector = np.concatenate([cost * scale, np.zeros(m)])
     qp.set_objective_matrix_diagonal(np.concatenate([np.full(n, 1e-7), np.ones(m)]))
     qp.constraint_matrix = sparse.bmat([[hard, None], [soft, sparse.identity(m)]], format="csc")
     bounds = np.concatenate([np.zeros(h), root * rows.target])

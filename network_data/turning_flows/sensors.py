@@ -19,6 +19,7 @@ from network_data.detectors import Detector
 from network_data.plans import TimingPlan
 from network_data.turning_flows.series import DaySeries, booked, cross_sections
 from network_data.turning_flows.unknowns import Unknowns
+from network_data.turning_flows.waits import mean_waits_s
 
 FLOAT = NDArray[np.float64]
 INT = NDArray[np.int64]
@@ -60,7 +61,8 @@ class Sensors:
 
     `loose` is a standard error beyond that of counting, as a share of the count; an equation with `instead` ≥ 0 stands
     in where that one has no count. `shift_s` brings counts to the second at which vehicles would reach the stop line in
-    free flow. `trust_sd` is the systematic error of each loop, share of its count.
+    free flow on this link; on their way there they waited for `before_s`. `trust_sd` is the systematic error of each
+    loop, share of its count.
     """
 
     detectors: tuple[Detector, ...]
@@ -72,6 +74,7 @@ class Sensors:
     loose: FLOAT  # (E,)
     instead: INT  # (E,)
     shift_s: FLOAT  # (D,)
+    before_s: FLOAT  # (D,)
     trust_sd: FLOAT  # (D,)
 
     def loops_of(self, equation: int) -> tuple[str, ...]:
@@ -94,6 +97,7 @@ def lay_out(
     detectors: tuple[Detector, ...],
     plan: TimingPlan | None,
     trust_sd: Mapping[str, float] | None = None,
+    before_s: FLOAT | None = None,
 ) -> Sensors:
     """The equations of all detectors that lie on drivable links.
 
@@ -101,6 +105,8 @@ def lay_out(
     ----------
     trust_sd : mapping, optional
         Systematic error by detector, as a share of its count; 0.02 where not named. [-]
+    before_s : ndarray, shape (L,), optional
+        What vehicles have waited at red lights on their way to each link. [s]
     """
     known = tuple(d for d in detectors if d.link_id in unknowns.entry)
     number = {d.id: i for i, d in enumerate(known)}
@@ -111,7 +117,7 @@ def lay_out(
     for link, loops in by_link.items():
         for section in cross_sections(loops):
             _section(unknowns, link, section, number, draft)
-    waits_s = _mean_waits_s(unknowns, plan)
+    waits_s = mean_waits_s(unknowns, plan)
     stated = trust_sd or {}
     return Sensors(
         detectors=known,
@@ -123,6 +129,9 @@ def lay_out(
         loose=np.array(draft.loose),
         instead=np.array(draft.instead, dtype=np.int64),
         shift_s=np.array([_shift_s(unknowns, d, waits_s) for d in known]),
+        before_s=np.zeros(len(known))
+        if before_s is None
+        else before_s[np.array([unknowns.index[d.link_id] for d in known], dtype=np.int64)],
         trust_sd=np.array([stated.get(d.id, USUAL_TRUST_SD) for d in known]),
     )
 
@@ -149,7 +158,7 @@ def _section(unknowns: Unknowns, link: str, section: list[Detector], number: Map
         name = f"{link}_{detector.lane}"
         if complete and len(section) == 1:
             continue
-        if turns and loose < UNSORTED_SHARE:
+        if turns and loose < UNSORTED_SHARE and (link not in unknowns.gates_out or len(lanes) == 1):
             terms = {**dict.fromkeys(turns, 1.0), unknowns.exit[link]: 1.0 / max(len(lanes), 1)}
             draft.add(name, [number[detector.id]], terms, loose)
         elif detector.lane in lanes:
@@ -185,18 +194,6 @@ def _shift_s(unknowns: Unknowns, detector: Detector, waits_s: dict[tuple[str, in
     return -detector.pos_m / lane.speed_mps if detector.kind == "advance" else 0.0
 
 
-def _mean_waits_s(unknowns: Unknowns, plan: TimingPlan | None) -> dict[tuple[str, int], float]:
-    """Mean wait per lane when the flow is half of what the green serves (first term of Webster's formula). [s]"""
-    waits: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for c in unknowns.network.connections if plan else ():
-        program = plan.controllers.get(c.controller_id or "") if plan else None
-        if program and c.link_index is not None and c.link_index < len(program.intervals[0].state):
-            red_s = program.cycle_s - program.green_s(c.link_index)
-            # uniform delay r² / (2 C (1 - y)), y a quarter: half the flow that half a cycle of green serves
-            waits[c.from_link, c.from_lane].append(red_s**2 / (2 * program.cycle_s) / 0.75)
-    return {lane: float(np.mean(values)) for lane, values in waits.items()}
-
-
 def read(
     sensors: Sensors, series: DaySeries, begin_s: FLOAT, end_s: FLOAT, held: frozenset[str], *, shifted: bool = True
 ) -> Readings:
@@ -207,7 +204,7 @@ def read(
     rows = np.array([series.row.get(d.id, -1) for d in sensors.detectors], dtype=np.int64)
     there = rows >= 0
     veh = np.full((len(rows), len(begin_s)), np.nan)
-    shift_s = sensors.shift_s[there] if shifted else np.zeros(int(there.sum()))
+    shift_s = (sensors.shift_s - sensors.before_s)[there] if shifted else np.zeros(int(there.sum()))
     veh[there] = booked(series, rows[there], shift_s, begin_s, end_s)
     within = (series.end_s > begin_s[0]) & (series.begin_s < end_s[-1])
     guessed = np.zeros(len(rows))
@@ -226,3 +223,9 @@ def read(
         loose=np.sqrt(sensors.loose**2 + trust**2 + doubt**2),
         floor_only=np.asarray(sensors.sums @ on_hold) > 0,
     )
+
+
+def unread(n_equation: int, n_interval: int) -> Readings:
+    """No count anywhere."""
+    zero = np.zeros(n_equation)
+    return Readings(np.full((n_equation, n_interval), np.nan), zero, np.zeros(n_equation, dtype=bool))

@@ -10,10 +10,12 @@ from scipy import sparse
 
 from network_data.demand import Pair
 from network_data.turning_flows.layout import Layout
+from network_data.turning_flows.mixing import Mixing
 from network_data.turning_flows.program import Program, Rows, Solution, solve, stacked
 from network_data.turning_flows.routes import RouteShares
 from network_data.turning_flows.sensors import Readings, Sensors
 from network_data.turning_flows.unknowns import Unknowns
+from network_data.turning_flows.unused import unused_pull
 
 FLOAT = NDArray[np.float64]
 INT = NDArray[np.int64]
@@ -47,6 +49,8 @@ MIDWAY_SHARE = 0.01
 MIDWAY_LENGTH_M = 100.0
 MIDWAY_LEAST = 0.1
 TURN_BACK_SHARE = 0.005
+EXACT_UP_TO = 2500
+"""On networks with more unknowns variances come from each junction's surroundings alone: wider, if anything."""
 MIN_TURN_COVER = 0.5
 """Least share of a time that turning counts must cover to stand for it. [-]"""
 MOST_FLOW_VPH = 20_000.0
@@ -68,6 +72,7 @@ class Problem:
     turns: dict[Pair, tuple[FLOAT, FLOAT, FLOAT]]
     content_sd_veh: FLOAT  # (L,) how much more may stand on a link at the end than at the begin
     n_thread: int = 1
+    mixing: Mixing | None = None
 
     @property
     def unknowns(self) -> Unknowns:
@@ -94,6 +99,7 @@ class Totals:
     program: Program
     spread: float
     solution: Solution
+    n_seen: int  # so many equations at the end of the program come from loops
 
 
 def period_counts(veh: FLOAT, pattern: FLOAT) -> FLOAT:
@@ -158,13 +164,16 @@ def period_totals(
         trust, share_trust = np.ones(len(counted)), np.ones(len(layout.split_pairs))
         shares = _shares(problem, flow)
         n_round = LARGE_ROUNDS if large else ROUNDS
+    unused: FLOAT | None = None
     for n in range(n_round):
         if n and not large:
             shares = _shares(problem, flow)
-        parts, program = _program(problem, flow, shares, counted, gates, trust, share_trust, spread)
+        parts, program = _program(problem, flow, shares, counted, gates, trust, share_trust, spread, unused)
         tolerance = LARGE if large else FINE if n == n_round - 1 else ROUGH
         found = solve(program, tolerance, start, problem.n_thread)
         start, flow = found, found.x[: layout.unknowns.n]
+        if n == n_round - 2 and len(program.cost) <= EXACT_UP_TO and len(used):
+            unused = unused_pull(layout, program, flow, problem.hours)
         residual = (program.rows.matrix @ found.x - program.rows.target) / program.rows.sd
         of_shares, of_counts = slice(0, parts[0]), slice(len(residual) - len(used), None)
         # first all pull, none harder than HUBER; once the rest has settled, what contradicts it lets go
@@ -173,7 +182,8 @@ def period_totals(
         pull[problem.readings.floor_only[used] & (residual[of_counts] > 0)] *= FLOOR_TRUST
         trust[used] = pull
         share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_shares]), 1e-9))
-    return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread, found)
+    n_seen = parts[-1] + parts[-2]
+    return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread, found, n_seen)
 
 
 def _usual_gates(problem: Problem, counted: FLOAT) -> FLOAT:
@@ -241,6 +251,7 @@ def _program(
     trust: FLOAT,
     share_trust: FLOAT,
     spread: float,
+    unused: FLOAT | None,
 ) -> tuple[tuple[int, ...], Program]:
     """The program of one round, and how many equations it has of each kind; loop counts come last."""
     layout, n_link = problem.layout, len(problem.unknowns.links)
@@ -249,6 +260,7 @@ def _program(
         lane_rows(layout, flow, shares),
         gate_rows(layout, gates, spread),
         given_rows(problem),
+        _mixing_rows(problem, flow),
         count_rows(problem, flow, counted),
     )
     level_sd = GATE_LEVEL_SD if np.isfinite(counted).any() else BLIND_LEVEL_SD
@@ -263,16 +275,17 @@ def _program(
     wide[2] = _with_level(wide[2])
     weight = np.ones(sum(map(len, wide)) + n_more)
     weight[: len(share_trust)] = share_trust
-    weight[len(weight) - len(parts[4]) :] = trust[np.isfinite(counted)]
+    weight[len(weight) - len(parts[5]) :] = trust[np.isfinite(counted)]
     n = layout.unknowns.n
     program = Program(
-        stacked([*wide[:4], more, wide[4]]),
+        stacked([*wide[:4], more, *wide[4:]]),
         weight,
         sparse.hstack([layout.conservation, -sparse.identity(n_link), sparse.csr_matrix((n_link, 1))], format="csr"),
         np.concatenate([rare_cost(layout, flow, problem.hours) / spread, np.zeros(n_more)]),
         np.concatenate([np.zeros(n), np.full(n_more, -np.inf)]),
         np.concatenate([np.full(n, MOST_FLOW_VPH * problem.hours), np.full(n_more, np.inf)]),
         np.concatenate([np.maximum(flow, 5.0), np.maximum(problem.content_sd_veh, 0.1), [level_sd]]),
+        unused,
     )
     return tuple(len(part) for part in parts), program
 
@@ -342,6 +355,13 @@ def given_rows(problem: Problem) -> Rows:
             sd.append(max(float(np.sqrt((sd_veh**2).sum())), 0.1) / share)
     matrix = sparse.csr_matrix((np.ones(len(i)), (i, j)), shape=(len(target), problem.unknowns.n))
     return Rows(matrix, np.array(target), np.array(sd))
+
+
+def _mixing_rows(problem: Problem, flow: FLOAT) -> Rows:
+    """What the course of counts tells; nothing where they have none."""
+    if problem.mixing is not None:
+        return problem.mixing.rows(flow)
+    return Rows(sparse.csr_matrix((0, problem.unknowns.n)), np.zeros(0), np.zeros(0))
 
 
 def count_rows(problem: Problem, flow: FLOAT, counted: FLOAT) -> Rows:
