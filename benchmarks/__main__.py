@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", metavar="CASE", help="one case only")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the rows")
     parser.add_argument("--remake", action="store_true", help="make what is missing of the stored answers")
+    parser.add_argument("--soak", action="store_true", help="one long run instead of the cases (cycle_budget)")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep the files of each case there")
     parser.add_argument("--methods", metavar="A,B", type=_words, default=(), help="quality: these methods only")
     parser.add_argument(
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         only=chosen.only,
         keep=chosen.keep,
         remake=chosen.remake,
+        soak=chosen.soak,
         methods=chosen.methods,
         scales=chosen.scales,
         seeds=chosen.seeds,

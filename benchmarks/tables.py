@@ -57,13 +57,15 @@ class Options:
     """How a benchmark is to run: quickly (all of it within 2 minutes), one case only, keeping its files in a folder.
 
     `remake` asks for what is stored between runs to be completed first, which may take hours. `methods`, `scales` of
-    the demand and number of `seeds` choose among the rows of the quality benchmark; empty and 0 stand for all.
+    the demand and number of `seeds` choose among the rows of the quality benchmark; empty and 0 stand for all. `soak`
+    asks for one long run instead of the cases.
     """
 
     quick: bool = False
     only: str | None = None
     keep: Path | None = None
     remake: bool = False
+    soak: bool = False
     methods: tuple[str, ...] = ()
     scales: tuple[float, ...] = ()
     seeds: int = 0

@@ -42,6 +42,8 @@ from sim.segments import Segment
 from sim.transitions import Transition
 
 PARTS = ("ingest", "estimate", "simulate", "optimize", "hand_over")
+SEARCH_SHARE = 0.6
+"""Of the time by the wall clock, what the search may take; the rest is for handing over. [-]"""
 Status = Literal["changed", "kept", "late", "failed"]
 
 
@@ -57,7 +59,10 @@ class Decision:
         Controller id → what it shows from `time_s` on, without gaps, the last segment for ever; controllers that
         change now. The others go on as they are.
     status : {"changed", "kept", "late", "failed"}
-        late: the clock stopped the search, what was best by then counts; failed: the running plan goes on.
+        kept, late and failed: the running plan goes on, because nothing better was found, because the change was not
+        ready when programs were to change, because of a fault.
+    stopped : bool
+        Whether a clock stopped the search before its work was done: what was best by then counts.
     candidates : int
         Settings of single signals that were judged.
     gain : float
@@ -73,6 +78,7 @@ class Decision:
     transition: dict[str, tuple[Segment, ...]]
     transitions: tuple[Transition, ...]
     status: Status
+    stopped: bool
     choice: str
     reason: str
     candidates: int
@@ -97,6 +103,11 @@ class _Clock:
         now = time.thread_time()
         self.ms[part] += 1e3 * (now - self._began)
         self._began = now
+
+    @property
+    def wall_s(self) -> float:
+        """Since the step began, by the wall clock. [s]"""
+        return time.perf_counter() - self._wall
 
     def total(self) -> dict[str, float]:
         """All parts, their sum, and the wall time."""
@@ -244,12 +255,20 @@ class Rolling:
         clock.ms["optimize"] -= 1e3 * simulated
         if gain < self.options.least_gain:
             return self._kept(search, time_s, clock, inputs, gain)
-        ways, notes = self._hand_over(search, time_s, budget_ms)
+        ways, notes = self._ways(search, time_s, budget_ms)
         clock.book("hand_over")
+        if clock.wall_s > self.options.wall_factor * budget_ms / 1e3:
+            self._take_back(search)
+            reason = f"ready after {clock.wall_s:.1f} s, when programs were to have changed already"
+            return self._decision(time_s, {}, clock, "late", reason, inputs=inputs, search=search, notes=tuple(notes))
+        for at, way in ways.items():
+            self.current[at] = search.current[at]
+            self._hand.showing[at] = way.segments
+            self._plan[self.layout.signals[at]] = way.segments[-1].program
+        saved = f"saves {gain:.1%} of the delay in the next {self._horizon_s:g} s over {len(search.held)} draws"
         return self._decision(
-            time_s, ways, clock, "late" if search.work.late else "changed" if ways else "kept",
-            f"saves {gain:.1%} of the delay in the next {self._horizon_s:g} s over {len(search.held)} draws",
-            inputs=inputs, search=search, gain=gain, notes=tuple(notes),
+            time_s, ways, clock, "changed" if ways else "kept", saved, inputs=inputs, search=search, gain=gain,
+            notes=tuple(notes),
         )  # fmt: skip
 
     def _standing(self, estimate: Estimate) -> NDArray[np.float64]:
@@ -273,7 +292,7 @@ class Rolling:
     def _search(self, budget_ms: float) -> Search:
         moves = Moves(self.models, self._hood, self.options, list(self.current))
         budget_s = budget_ms / 1e3
-        wall_s = self.options.wall_factor * budget_s
+        wall_s = SEARCH_SHARE * self.options.wall_factor * budget_s
         work = Work(costs.SAFE * budget_ms * 1e6, time.thread_time() + budget_s, time.monotonic() + wall_s)
         return Search(self.layout, moves, self._book, self._future, self._districts, list(self.current), work)
 
@@ -295,15 +314,18 @@ class Rolling:
                 return search.total
 
     def _kept(self, search: Search, time_s: float, clock: _Clock, inputs: str, gain: float) -> Decision:
+        self._take_back(search)
+        clock.book("hand_over")
+        reason = f"nothing judged saves {self.options.least_gain:.1%} of the delay ahead"
+        return self._decision(time_s, {}, clock, "kept", reason, inputs=inputs, search=search, gain=gain)
+
+    def _take_back(self, search: Search) -> None:
+        """The kernel's plan is the running one again."""
         for at, (now, before) in enumerate(zip(search.current, self.current, strict=True)):
             if now is not before:
                 search.put(at, before)
-        status: Status = "late" if search.work.late else "kept"
-        reason = f"nothing judged saves {self.options.least_gain:.1%} of the delay ahead"
-        clock.book("hand_over")
-        return self._decision(time_s, {}, clock, status, reason, inputs=inputs, search=search, gain=gain)
 
-    def _hand_over(self, search: Search, time_s: float, budget_ms: float) -> tuple[dict[int, Way], list[str]]:
+    def _ways(self, search: Search, time_s: float, budget_ms: float) -> tuple[dict[int, Way], list[str]]:
         """Ways to the new settings, from when the step is over; signals that find none keep their program."""
         due_s = math.ceil(time_s + self.options.wall_factor * budget_ms / 1e3)
         ways: dict[int, Way] = {}
@@ -315,11 +337,9 @@ class Rolling:
             if way is None:
                 notes.append(f"{self.layout.signals[at]} keeps its program: {why}")
                 search.put(at, self.current[at])
-                continue
-            ways[at] = way
-            self.current[at] = setting
-            self._hand.showing[at] = way.segments
-            self._plan[self.layout.signals[at]] = way.segments[-1].program
+                search.current[at] = self.current[at]
+            else:
+                ways[at] = way
         return ways, notes
 
     def _decision(
@@ -344,6 +364,7 @@ class Rolling:
             transition={names[at]: way.segments for at, way in ways.items()},
             transitions=tuple(way.transition for way in ways.values()),
             status=status,
+            stopped=bool(search and search.work.late),
             choice=choice,
             reason=reason,
             candidates=search.candidates if search else 0,
