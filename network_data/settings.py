@@ -67,6 +67,12 @@ class Objective(Section):
     tail_weight: float = Field(0.0, ge=0, le=1, description="part of the worst days' mean in the objective; 0: mean")
     tail_share: float = Field(0.2, gt=0, le=1, description="so large a share of the days are the worst ones")
     drawn_counts: int = Field(0, ge=0, le=50, description="times each day is drawn anew within the counts' ranges")
+    held_out: int = Field(3, ge=0, le=20, description="days kept apart to judge plans on, where the tail counts")
+
+    @property
+    def robust(self) -> bool:
+        """Whether more counts than the mean over the days as they were counted."""
+        return self.tail_weight > 0 or self.drawn_counts > 0
 
 
 class Bandwidth(Section):

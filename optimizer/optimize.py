@@ -27,6 +27,7 @@ from optimizer.moves import Neighbourhood, loads
 from optimizer.objectives import weighing_of
 from optimizer.own_cycles import own_cycles
 from optimizer.resume import candidate_of
+from optimizer.robust import with_drawn_counts
 from optimizer.search import Evaluator, Search, climb
 from optimizer.storage import StorageGuard
 from sim.parameters import STREET
@@ -125,7 +126,8 @@ def optimize(
     Parameters
     ----------
     demand : DemandScenarios
-        One scenario per day, or a few days that stand for all; what is minimized is the mean by their weights.
+        One scenario per day, or a few days that stand for all; what is minimized is the mean by their weights, and as
+        `[objective]` says the mean of the worst, over the days and over draws of them within the ranges of the counts.
     field : TimingPlan
         The plan in the field: the start, and the yardstick of every rule.
     begin_s, end_s : float
@@ -153,7 +155,8 @@ def optimize(
     InfeasibleError
         No plan keeps the rules.
     """
-    trips = realizations_of(demand, seed=seed, warmup_s=warmup_s, network=network)
+    drawn = with_drawn_counts(demand, settings.objective.drawn_counts, seed=seed)
+    trips = realizations_of(drawn, seed=seed, warmup_s=warmup_s, network=network)
     saturation_vph = saturation(trips) if saturation is not None else {}
     simulator = Simulator(
         network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers,
@@ -174,7 +177,7 @@ def optimize(
         )
         for c, controller in network.controllers.items()
     ]
-    weights = weights_of(demand, len(models))
+    weights = weights_of(drawn, len(models))
     wanted = wanted_bands(network, flows, settings)
     weighing = weighing_of(network, settings.objective, settings.people, trips, begin_s=begin_s, end_s=end_s)
     evaluator = Evaluator(simulator, models, settings.objective, weights, wanted, weighing)
