@@ -13,6 +13,7 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ SPACING_M = 6.5
 LEAST_DAY_VEH = 1500.0
 """Loops with fewer vehicles on a mean working day are not used."""
 LEAST_LIKENESS = 0.8
-"""Correlation of each working day of a loop with the city's mean one, below which it is taken to be out of order. [-]"""
+"""Correlation of each working day of a loop with the city's mean one; below it, it is taken to be out of order. [-]"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -175,7 +176,7 @@ def counts_of(street: DayStreet, detectors: Sequence[Detector], trips: Trips, *,
     for v, depart_s in enumerate(trips.depart_s.tolist()):
         at_s = depart_s
         way = trips.route_link[trips.route_start[v] : trips.route_start[v + 1]].tolist()
-        for here, there in zip(way, way[1:], strict=False):
+        for here, there in pairwise(way):
             at_s += time_s[here]
             able = lanes.get((trips.links[here], trips.links[there]))
             if able and 0 <= at_s < DAY_S:
