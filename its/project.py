@@ -129,7 +129,7 @@ class Gates(Section):
     sumo_draws: int = Field(3, ge=2, le=20, description="draws of the traffic in SUMO")
     cycle_change_s: float = Field(60.0, ge=0, description="largest change of a cycle against the plan in force")
     green_change_s: float = Field(40.0, ge=0, description="largest change of a link index's green")
-    changed_share: Share = Field(1.0, description="most signals that change their cycle, greens or stages")
+    changed_share: Share = Field(1.0, description="most signals that change at all, offsets too")
     new_stages_share: Share = Field(1.0, description="most signals that get another sequence of stages")
     transition_share: float = Field(1.0, gt=0, le=1, description="loss in transitions below this share of the gain")
 

@@ -226,6 +226,9 @@ def _keep(run: _Run, task: Task, outcome: Outcome, held: Held, before: RunView |
         held.lost = held.lost or str(error)
         run.tell(task.district, "failed", str(error), OUTSIDE_FAILED)
         return
+    except InputError as error:
+        run.tell(task.district, "failed", str(error), BAD_INPUT)
+        return
     run.cpu_s[task.district] = outcome.cpu_s
     if outcome.trace:
         run.log.error("traceback", district=task.district, trace=outcome.trace)

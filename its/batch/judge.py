@@ -206,7 +206,7 @@ def largest_change(pairs: Sequence[tuple[TimingPlan, TimingPlan]]) -> ChangeFigu
                 green_s, at = most, c
             if _order(was) != _order(program):
                 stages.add(c)
-            if most > 0 or program.cycle_s != was.cycle_s or c in stages:
+            if most > 0 or (program.cycle_s, program.offset_s) != (was.cycle_s, was.offset_s) or c in stages:
                 changed.add(c)
     n = len(pairs[0][1].controllers) if pairs else 0
     return ChangeFigures(

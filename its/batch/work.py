@@ -245,7 +245,7 @@ def _document(place: Place, part: Part, found: _Judged, data: GateRecord) -> dic
         place.network,
         part.plan,
         place.field,
-        inputs=task.hashes,
+        inputs={**task.hashes, "batch": task.key},
         engine=task.engine,
         seed=task.content.search.seed,
         period={"begin_s": part.begin_s, "end_s": part.end_s, "days": part.days},
