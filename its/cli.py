@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from its.cli_adapt import adapt
 from its.cli_batch import batch
 from its.cli_counts import counts_app
 from its.cli_day import day
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.add_typer(plans_app)
 app.add_typer(counts_app)
 app.command()(push)
+app.command()(adapt)
 app.command()(day)
 app.command()(batch)
 app.command()(convert)

@@ -1,8 +1,8 @@
 """Which loops may be trusted, second by second: silent, stuck and chattering ones are found, and taken back when well.
 
-A loop is judged by itself and by those beside it: nothing for far longer than its own flow allows while signals gave its
-lane green; covered without end while its lane had green; more vehicles than a lane can carry. Values of an unsound
-loop are not used: the engine falls back on its history, and says so.
+A loop is judged by itself and by those beside it: nothing for far longer than its own flow allows; covered without end;
+more vehicles than a lane can carry. Values of an unsound loop are not used: the engine falls back on its history, and
+says so.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from network_data.observations import HEALTH, Observation
 
-STUCK_S = 300.0
-"""Covered for so long without a break: no queue at a signal that keeps its longest red stands so long. [s]"""
-LEAST_SILENT_S = 180.0
-SILENT_VEH = 9.0
-"""So many vehicles should have come in the silence, by the loop's own flow: by chance that is one case in 8,000. [veh]"""
-NEVER_S = 600.0
-"""A loop that has never told anything is silent after so long, where loops beside it have. [s]"""
+STUCK_S = 200.0
+"""Covered for so long without a break: with a longest red of 150 s no queue stands so long. [s]"""
+LEAST_SILENT_S, LEAST_SEEN_VEH = 300.0, 20
+SILENT_VEH = 12.0
+"""So many vehicles should have come in the silence by the loop's own flow: chance alone, one in 160,000. [veh]"""
+NEVER_S, NEVER_VEH = 300.0, 36
+"""A loop that has never told anything is silent after so long, when those beside it have told so many. [s, veh]"""
 MEMORY_S = 900.0
 RECOVERY_VEH = 3
 """Vehicles that a loop has to tell, free in between, before it is trusted again. [veh]"""
@@ -68,7 +68,7 @@ class HealthMonitor:
         covered = np.where(told, seen.occupancy, 0.0)
         self._remember(count, covered, seen.interval_s)
         code = self._judge(told, count, covered)
-        changes = [self._change(seen.time_s, k, int(code[k])) for k in np.flatnonzero(code != self.code)]
+        changes = [self._change(seen.time_s, int(k), int(code[k])) for k in np.flatnonzero(code != self.code)]
         self.code = code
         return replace(seen, health=np.maximum(seen.health, code)), changes
 
@@ -88,8 +88,8 @@ class HealthMonitor:
         self, told: NDArray[np.bool_], count: NDArray[np.float64], covered: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
         due_veh = self._rate * self._quiet_s
-        silent = (self._quiet_s > LEAST_SILENT_S) & (due_veh > SILENT_VEH)
-        silent |= (self._total == 0) & (self._quiet_s > NEVER_S) & (self._beside > 3 * SILENT_VEH)
+        silent = (self._quiet_s > LEAST_SILENT_S) & (due_veh > SILENT_VEH) & (self._total >= LEAST_SEEN_VEH)
+        silent |= (self._total == 0) & (self._quiet_s > NEVER_S) & (self._beside > NEVER_VEH)
         stuck = self._covered_s > STUCK_S
         chatter = self._minute.sum(0) > CHATTER_MOST_VEH
         fresh = np.where(~told | silent, HEALTH.SILENT, np.where(stuck | chatter, HEALTH.STUCK, HEALTH.SOUND))

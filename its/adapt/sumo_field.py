@@ -9,7 +9,9 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -105,7 +107,8 @@ class SumoField:
             )
         self._failures = (traci.exceptions.FatalTraCIError, traci.exceptions.TraCIException, OSError)
         try:
-            self._sumo: Any = traci.connect(port=port, numRetries=200, proc=self._process, waitBetweenRetries=0.1)
+            with redirect_stdout(StringIO()):  # it prints every try
+                self._sumo: Any = traci.connect(port=port, numRetries=200, proc=self._process, waitBetweenRetries=0.1)
         except (*self._failures, AttributeError) as error:
             raise self._failed(error) from None
         self._data = constants.LAST_STEP_VEHICLE_DATA

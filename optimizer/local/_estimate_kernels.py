@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Kernels of the estimate: who is on the way to each stop line, and who waits there. They check nothing.
 
 Vehicles are *tokens* of an approach: when each would reach the stop line, how sure it is (weight), how far away it was
@@ -139,7 +140,9 @@ def second(
     now_s, count, covered, told, is_open, smooth,
     stopbar, approach_of, place_of, lane_of, seen_s, stick,
     announcer, announcer_lane, announcer_from, feed_a, feed_p, feed_s, lane_from, lane_feed_a, lane_feed_p, lane_feed_s,
-    eta, w, src, prob, n_token, background, since_front_s, open_s, closed_s, rate, inflow, may_wait, standing, told_rate, belief, flowing,
+    eta, w, src, prob, n_token, background, since_front_s, open_s, closed_s, rate, inflow, may_wait, standing,
+    told_rate, belief, flowing, headway_vps, credit,
+    announcer_rate, announcer_due,
 ):  # fmt: skip
     """One second: loops (count, covered, told: it answers and is trusted) and lanes that are open, into the state.
 
@@ -164,7 +167,18 @@ def second(
         background[g] += inflow[g]
     for x in range(announcer.shape[0]):
         d = announcer[x]
-        if not told[d]:
+        if told[d]:
+            announcer_rate[x] += smooth * (count[d] - announcer_rate[x])
+        else:
+            # a lost loop: its history comes instead, in parts of vehicles
+            announcer_due[x] += announcer_rate[x]
+            if announcer_due[x] >= 0.5:
+                for f in range(announcer_from[x], announcer_from[x + 1]):
+                    add_token(
+                        feed_a[f], now_s + feed_s[f], announcer_due[x] * feed_p[f], feed_s[f], announcer_lane[x], stick,
+                        rate, lane_of, eta, w, src, prob, n_token,
+                    )  # fmt: skip
+                announcer_due[x] = 0.0
             continue
         for _ in range(int(count[d] + 0.5)):
             for f in range(announcer_from[x], announcer_from[x + 1]):
@@ -176,11 +190,19 @@ def second(
                 )  # fmt: skip
     for g in range(n_lanes):
         d = stopbar[g]
-        if d < 0 or not told[d]:
-            continue
         a, m = approach_of[g], place_of[g]
-        for _ in range(int(count[d] + 0.5)):
-            found = pass_stop_line(a, m, now_s, EARLY_S, eta, w, src, prob, n_token)
+        if d >= 0 and told[d]:
+            passed, early_s = int(count[d] + 0.5), EARLY_S
+        else:
+            # nobody counts here: a green discharges as a queue does
+            credit[g] = credit[g] + headway_vps[g] if is_open[g] else 0.0
+            passed, early_s = int(credit[g]), 0.0
+            credit[g] -= passed
+        for _ in range(passed):
+            found = pass_stop_line(a, m, now_s, early_s, eta, w, src, prob, n_token)
+            if not (d >= 0 and told[d]) and found + background[g] < 0.5:
+                background[g] = 0.0
+                break
             background[g] = max(0.0, background[g] - (1.0 - found))
             for f in range(lane_from[g], lane_from[g + 1]):
                 to = lane_feed_a[f]

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Kernels of the look-ahead: the best stages and their durations over a horizon, second by second. They check nothing.
 
 S stages, L lanes, H seconds, K states kept per second and stage. A state holds the queues; of those that reach the
@@ -16,7 +17,7 @@ FEW_VEH = 0.2
 
 
 @njit(cache=True, nogil=True)
-def serve(t, opened, base, perm, foe, closed_foe, lag, queue, arrival, headway_vps, stop_cost, gap_s, out):
+def serve(t, opened, base, perm, foe, lag, queue, arrival, headway_vps, stop_cost, gap_s, out):
     """One second of all lanes: arrivals, discharge, cost. Changes queue and lag; out (L,) are those who left.
 
     `opened` (L,) tells how much of the second a lane may be used, `base` and `perm` (L,) which share of its vehicles
@@ -95,9 +96,7 @@ def change(
                 if row[x] > 0 and stage_open[s, x] <= 0.0 and lag[x] == 0.0:
                     lag[x] = start_lag_s + 1e-9
             # in a change those who stay green go on as under the stage before
-            cost += serve(
-                now, row, base[s], perm[s], foe[s], foe[s], lag, queue, arrival, headway_vps, stop_cost, gap_s, out
-            )
+            cost += serve(now, row, base[s], perm[s], foe[s], lag, queue, arrival, headway_vps, stop_cost, gap_s, out)
         else:
             if not started:
                 started = True
@@ -106,7 +105,7 @@ def change(
                     if stage_open[s2, x] > 0 and not was_open:
                         lag[x] = start_lag_s
             cost += serve(
-                now, stage_open[s2], base[s2], perm[s2], foe[s2], foe[s2], lag, queue, arrival, headway_vps,
+                now, stage_open[s2], base[s2], perm[s2], foe[s2], lag, queue, arrival, headway_vps,
                 stop_cost, gap_s, out,
             )  # fmt: skip
         if keep_trace:
@@ -169,10 +168,12 @@ def search(
     first_s = min(first_s, horizon)
     for t in range(first_s):
         cost += serve(
-            t, stage_open[stage], base[stage], perm[stage], foe[stage], foe[stage], now_lag, now_queue, arrival,
+            t, stage_open[stage], base[stage], perm[stage], foe[stage], now_lag, now_queue, arrival,
             headway_vps, stop_cost, gap_s, out,
         )  # fmt: skip
-    _offer(costs, queues, origins, lags, parents, first_s, stage, cost, cost, now_queue, now_lag, -1, -1, -1, -1, bounds)
+    _offer(
+        costs, queues, origins, lags, parents, first_s, stage, cost, cost, now_queue, now_lag, -1, -1, -1, -1, bounds
+    )
     for t in range(first_s, horizon):
         cheapest = 1e30
         for s in range(n_stage):
@@ -189,7 +190,7 @@ def search(
                     now_queue[:] = queues[t, s, k]
                     now_lag[:] = lags[t, s, k]
                     cost = costs[t, s, k] + serve(
-                        t, stage_open[s], base[s], perm[s], foe[s], foe[s], now_lag, now_queue, arrival, headway_vps,
+                        t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, arrival, headway_vps,
                         stop_cost, gap_s, out,
                     )  # fmt: skip
                     bound = cost + to_go(now_queue, stage_open[s], headway_vps, wait_s)
@@ -214,8 +215,8 @@ def search(
                     bound = cost + to_go(now_queue, stage_open[s2], headway_vps, wait_s)
                     origin = s2 if stands else origins[t, s, k]
                     _offer(
-                        costs, queues, origins, lags, parents, end, s2, cost, bound, now_queue, now_lag, origin, t, s, k,
-                        bounds,
+                        costs, queues, origins, lags, parents, end, s2, cost, bound, now_queue, now_lag, origin, t, s,
+                        k, bounds,
                     )  # fmt: skip
     best_of[:] = 1e30
     best_s, best_k, best = -1, -1, 1e30
@@ -275,7 +276,7 @@ def _replay(
             x += 1
             continue
         serve(
-            t, stage_open[s], base[s], perm[s], foe[s], foe[s], now_lag, now_queue, arrival, headway_vps, stop_cost,
+            t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, arrival, headway_vps, stop_cost,
             gap_s, out,
         )  # fmt: skip
         for lane in range(now_queue.shape[0]):

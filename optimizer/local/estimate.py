@@ -1,4 +1,4 @@
-"""Who waits at each stop line and who comes, from loops alone: counting in and out, corrected by what loops rule out."""
+"""Who waits at each stop line and who comes, from loops alone: counted in and out, corrected by what they rule out."""
 
 from __future__ import annotations
 
@@ -78,6 +78,9 @@ class Estimate:
         self._told_rate, self._belief = np.zeros(n_approach), np.ones(n_approach)
         self._rest, self._inflow = np.zeros(n), np.zeros(n)
         self._flowing = np.zeros(n, np.bool_)
+        self._headway_vps, self._credit = np.array([1.0 / lane.headway_s for lane in lanes]), np.zeros(n)
+        n_announcer = len(layout.announcers)
+        self._announcer_rate, self._announcer_due = np.full(n_announcer, START_VPS), np.zeros(n_announcer)
 
     @property
     def belief(self) -> NDArray[np.float64]:
@@ -110,7 +113,8 @@ class Estimate:
             self._lane_from, *self._lane_feeds,
             self._eta, self._w, self._src, self._prob, self._n_token, self._background, self._since_front,
             self._open_s, self._closed_s, self._rate, self._inflow, self._may_wait, self.standing,
-            self._told_rate, self._belief, self._flowing,
+            self._told_rate, self._belief, self._flowing, self._headway_vps, self._credit,
+            self._announcer_rate, self._announcer_due,
         )  # fmt: skip
         self._believe()
 

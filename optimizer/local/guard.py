@@ -21,8 +21,8 @@ from network_data.clearance import (
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan
-from network_data.rules_walk import walk_times_s
 from network_data.program_table import ProgramTable
+from network_data.rules_walk import walk_times_s
 from network_data.settings import Settings
 from network_data.signal_limits import plan_matrix
 

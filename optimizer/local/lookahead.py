@@ -100,7 +100,8 @@ class LookAhead:
             model.change_s, model.stage_open, model.base, model.perm, model.foe, model.hold_s,
             own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
             own.slack,
-            self._costs, self._bounds, self._queues, self._lags, self._origins, self._parents, self._plan, trace, best_of,
+            self._costs, self._bounds, self._queues, self._lags, self._origins, self._parents, self._plan, trace,
+            best_of,
         )  # fmt: skip
         leave_s, to = (int(self._plan[0, 0]), int(self._plan[0, 1])) if n else (own.horizon_s, -1)
         return Choice(leave_s, to, float(cost_s), best_of, trace)

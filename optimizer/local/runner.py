@@ -12,6 +12,10 @@ from optimizer.local.stage_pool import StagePool
 
 DUE_S = 4.0
 """A red that would get too long is ended so early. [s]"""
+AFTER_S = 60.0
+"""From so long before it is due, a protected green called for comes first when its street's green ends. [s]"""
+UNCALLED_S = 900.0
+"""A turn that nobody waits for gets its protected green as seldom as this. [s]"""
 
 
 @dataclass
@@ -36,9 +40,11 @@ class Runner:
     hold_s: int = 0
     stay_s: int = 0
     red_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    unprotected_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         self.red_s = np.zeros(len(self.pool.stages[0]))
+        self.unprotected_s = np.zeros(len(self.pool.stages[0]))
 
     @property
     def free(self) -> bool:
@@ -61,21 +67,45 @@ class Runner:
         """The proposed state was shown for a second."""
         state = self.next_state
         self.red_s = np.where([letter in OPEN for letter in state], 0.0, self.red_s + 1.0)
+        self.unprotected_s += 1.0
         if self.left:
             self.left.pop(0)
         else:
+            self.unprotected_s[self.pool.protects[self.stage]] = 0.0
             self.hold_s = max(0, self.hold_s - 1)
             self.stay_s += 1
 
-    def allowed(self) -> NDArray[np.bool_]:
-        """Stages that may come next; where somebody's red gets too long only those that end it. (S,)"""
+    def allowed(self, called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Stages that may come next; where somebody's red gets too long only those that end it. (S,)
+
+        Parameters
+        ----------
+        called : ndarray, shape (H,)
+            Link indices that somebody waits for.
+        """
         pool = self.pool
         rest_s = pool.max_red_s - self.red_s - pool.longest_change_s - DUE_S
         out = np.ones(len(pool.stages), np.bool_)
         for k in np.argsort(rest_s, kind="stable"):
             if rest_s[k] > 0:
                 break
-            serving = out & np.array([stage[k] in OPEN for stage in pool.stages])
-            if serving.any():
-                out = serving
+            out = _among(out, np.array([stage[k] in OPEN for stage in pool.stages]))
+        return self._protecting(out, called) if pool.guarded else out
+
+    def _protecting(self, out: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Turns that keep their protection get a protected green of their own when it is due."""
+        pool, stay = self.pool, np.arange(len(self.pool.stages)) == self.stage
+        for k in sorted(pool.guarded, key=lambda k: -self.unprotected_s[k]):
+            due_s = float(pool.max_red_s[k]) if called[k] else UNCALLED_S
+            protects = pool.protects[:, k]
+            if self.unprotected_s[k] >= due_s:
+                out = _among(out, protects)
+            elif self.unprotected_s[k] >= due_s - AFTER_S and pool.stages[self.stage][k] in OPEN and called[k]:
+                out = _among(out, protects | stay)
         return out
+
+
+def _among(allowed: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of the allowed that are wanted; where there are none, what was allowed."""
+    both = allowed & wanted
+    return both if both.any() else allowed

@@ -15,6 +15,8 @@ from optimizer.local.stage_pool import StagePool
 
 YELLOW_USED_S = 1.0
 """Vehicles of a queue still pass so long into yellow. [s]"""
+CALL_VEH = 0.5
+"""More than this are somebody. [veh]"""
 TURN_ON_RED = 0.3
 """Discharge of a stop-and-go right turn, of that under green. [-]"""
 
@@ -39,6 +41,8 @@ class SignalModel:
         The share of each second of a change in which a lane is open. [-]
     change_s, hold_s : ndarray, shape (S, S) and (S,)
         Length of changes, least stay in a stage. [s]
+    obeys : ndarray, shape (L, H)
+        Link indices that the vehicles of a lane obey.
     """
 
     pool: StagePool
@@ -51,6 +55,11 @@ class SignalModel:
     change_open: NDArray[np.float64]
     change_s: NDArray[np.int64]
     hold_s: NDArray[np.int64]
+    obeys: NDArray[np.bool_]
+
+    def called(self, queue_veh: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Link indices of lanes in which somebody waits. (H,)"""
+        return np.asarray((self.obeys & (queue_veh > CALL_VEH)[:, None]).any(0))
 
     def open_lanes(self, state: str, layout: Layout) -> NDArray[np.bool_]:
         """Lanes with green for any of their ways. (L,)"""
@@ -80,6 +89,9 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
                 foe[s, x, y] = y != x and any(way.link_index in against for way in other.ways)
     change_open = np.zeros((n_stage, n_stage, max(1, pool.longest_change_s), n_lane))
     change_s = np.zeros((n_stage, n_stage), np.int64)
+    obeys = np.zeros((n_lane, len(pool.stages[0])), np.bool_)
+    for x, lane in enumerate(lanes):
+        obeys[x, [way.link_index for way in lane.ways]] = True
     for (a, b), states in pool.changes.items():
         change_s[a, b] = len(states)
         for t in range(len(states)):
@@ -96,6 +108,7 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
         change_open=change_open,
         change_s=change_s,
         hold_s=np.array(pool.min_hold_s, np.int64),
+        obeys=obeys,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ from network_data.clearance import WALK_S, WALK_SPEED_MPS, ClearanceMatrix, cros
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, OPEN, ControllerPlan
+from network_data.rules_judged import protected_in, waits_in
 from network_data.settings import Settings
 from network_data.signal_limits import SignalLimits, plan_matrix
 from optimizer.stages import stages_of, with_changes
@@ -35,6 +37,8 @@ class StagePool:
         Least seconds that a stage stays once its change is over.
     max_red_s : ndarray, shape (H,)
         Longest red; infinite where the link index controls nothing or no stage serves it. [s]
+    guarded : frozenset of int
+        Link indices that keep a protected green of their own, because only some stages protect them.
     """
 
     controller: Controller
@@ -44,6 +48,17 @@ class StagePool:
     changes: dict[tuple[int, int], tuple[str, ...]]
     min_hold_s: tuple[int, ...]
     max_red_s: NDArray[np.float64]
+    guarded: frozenset[int] = frozenset()
+
+    @cached_property
+    def protects(self) -> NDArray[np.bool_]:
+        """(S, H): whether a stage gives a link index a protected green."""
+        pairs = self.controller.conflicts
+        out = np.zeros((len(self.stages), len(self.stages[0])), np.bool_)
+        for s, stage in enumerate(self.stages):
+            free = {k for k, letter in enumerate(stage) if letter == "G"} - waits_in(self.controller, pairs, stage)
+            out[s, list(free)] = True
+        return out
 
     @cached_property
     def longest_change_s(self) -> int:
@@ -94,7 +109,23 @@ def stage_pool(network: RoadNetwork, controller: Controller, field: ControllerPl
         changes=changes,
         min_hold_s=tuple(_min_hold_s(network, controller, stage, matrix) for stage in stages),
         max_red_s=max_red_s,
+        guarded=_guarded(controller, field, stages, settings),
     )
+
+
+def _guarded(
+    controller: Controller, field: ControllerPlan, stages: Sequence[str], settings: Settings
+) -> frozenset[int]:
+    """Link indices with a green that only yields in some stages and is protected in others."""
+    if settings.rules.left_turns == "free":
+        return frozenset()
+    permitted = {
+        k
+        for stage in stages
+        for k, letter in enumerate(stage)
+        if letter == "g" or (letter == "G" and k in waits_in(controller, controller.conflicts, stage))
+    }
+    return frozenset(protected_in(controller, field) & permitted)
 
 
 def _seconds_between(stage: str, following: str, matrix: ClearanceMatrix) -> tuple[str, ...]:
