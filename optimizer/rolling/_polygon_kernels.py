@@ -47,6 +47,7 @@ class Lanes(NamedTuple):
     rate: np.ndarray  # (L,) float64, under green [veh/s]
     profile: np.ndarray  # (L, longest cycle) float64 [veh/s]
     shift: np.ndarray  # (L,) int64, how much later what comes has been moved [s]
+    growing: np.ndarray  # (1,) float64, for how many cycles on average a queue that grows has grown within the horizon
 
 
 @njit(**FAST)
@@ -114,17 +115,17 @@ def _service(open_share, n_interval, duration, offset, cycle, rate, service):
 
 
 @njit(**FAST)
-def _waits(profile, shift, cycle, service):
-    """Delay per cycle of a lane that comes back to the same queue, or grows from none; [veh·s]."""
-    queue, total = 0.0, 0.0
+def _waits(profile, shift, cycle, service, growing):
+    """Delay per cycle of a lane that comes back to the same queue, or whose queue grows until the horizon; [veh·s]."""
+    queue, total, before = 0.0, 0.0, 0.0
     for _ in range(2):
-        total = 0.0
+        total, before = 0.0, queue
         source = (cycle - shift) % cycle
         for t in range(cycle):
             queue = max(0.0, queue + profile[source] - service[t])
             total += queue
             source = source + 1 if source + 1 < cycle else 0
-    return total
+    return total + max(0.0, queue - before) * cycle * growing
 
 
 @njit(**FAST)
@@ -133,7 +134,7 @@ def lane_delay(timing, lanes, row, duration, offset, more, service):
     s = lanes.signal[row]
     cycle = timing.cycle[s]
     _service(lanes.open_share[row], timing.n_interval[s], duration, offset, cycle, lanes.rate[row], service)
-    return _waits(lanes.profile[row], (lanes.shift[row] + more) % cycle, cycle, service)
+    return _waits(lanes.profile[row], (lanes.shift[row] + more) % cycle, cycle, service, lanes.growing[0])
 
 
 @njit(**FAST)

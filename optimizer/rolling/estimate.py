@@ -21,7 +21,7 @@ from network_data.observations import Observation
 from optimizer.rolling.layout import FLOAT, LEAST_VPH, DetectorLayout, Prior, StreetLayout, sums
 from optimizer.rolling.options import RollingOptions
 
-NETWORK_VEH, LANE_VEH = 200.0, 60.0
+NETWORK_VEH, LANE_VEH = 500.0, 60.0
 """Vehicles that "as in history" is worth for the whole network's factor and for lanes' shares. [veh]"""
 SWEEPS = 4
 """How often factors are handed on to links without counts."""

@@ -73,16 +73,21 @@ class HandOver:
     def _field(self, at: int) -> ControllerPlan:
         return self.yardstick.controllers[self.models[at].controller.id]
 
-    def way(self, at: int, before: Setting, after: Setting, time_s: float) -> Way:
-        """The legal way from one setting to another, the change due at time_s.
+    def way(self, at: int, old: ControllerPlan, before: Setting, after: Setting, time_s: float) -> Way:
+        """The legal way from the program that runs to another setting, the change due at time_s.
+
+        Parameters
+        ----------
+        old : ControllerPlan
+            What runs; `before` is the setting that stands for it in whole seconds.
 
         Raises
         ------
         PlanError
             There is none that keeps the rules.
         """
-        old, new = plan_of(self.models[at], before), plan_of(self.models[at], after)
-        if before.skeleton == after.skeleton and before.cycle_s == after.cycle_s:
+        new = plan_of(self.models[at], after)
+        if before.skeleton == after.skeleton and before.cycle_s == after.cycle_s and _stands_for(before, old):
             found = self._retimed(self.models[at].skeletons[after.skeleton], old, before, new, after, time_s)
             if found is not None:
                 return found
@@ -135,6 +140,14 @@ class HandOver:
         return Way(tuple(segments), done)
 
 
+def _stands_for(setting: Setting, program: ControllerPlan) -> bool:
+    """Whether a setting is a program second by second: its seconds are whole."""
+    whole = (
+        all(float(row.duration_s).is_integer() for row in program.intervals) and float(program.offset_s).is_integer()
+    )
+    return whole and program.cycle_s == setting.cycle_s and program.offset_s % setting.cycle_s == setting.offset_s
+
+
 def longer(durations_s: SECONDS, stretch: NDArray[np.bool_], seconds: int) -> SECONDS:
     """A cycle longer by some seconds: intervals that stretch in proportion, by largest remainder. [s]"""
     weight = np.where(stretch, durations_s, 0)
@@ -179,12 +192,14 @@ def joins(skeleton: Skeleton, first: SECONDS, then: SECONDS) -> bool:
     return bool((inside @ then >= skeleton.least_s[~around]).all())
 
 
-def try_way(hand: HandOver, at: int, before: Setting, after: Setting, time_s: float) -> tuple[Way | None, str]:
+def try_way(
+    hand: HandOver, at: int, old: ControllerPlan, before: Setting, after: Setting, time_s: float
+) -> tuple[Way | None, str]:
     """A way and an empty text, or None and why there is none: a rule it breaks, or no legal transition."""
     wrong = hand.refused(at, plan_of(hand.models[at], after))
     if wrong:
         return None, wrong
     try:
-        return hand.way(at, before, after, time_s), ""
+        return hand.way(at, old, before, after, time_s), ""
     except PlanError as error:
         return None, str(error)

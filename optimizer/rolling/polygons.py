@@ -58,8 +58,8 @@ class Collected:
 class Polygons:
     """Arrays of timings and lanes; `remember` takes runs in, `improve` proposes settings."""
 
-    def __init__(self, layout: StreetLayout, models: Sequence[ControllerModel], saturation_vps: FLOAT) -> None:
-        self.layout, self.models = layout, models
+    def __init__(self, layout: StreetLayout, models: Sequence[ControllerModel], horizon_s: float) -> None:
+        self.layout, self.models, self._horizon_s = layout, models, horizon_s
         n_signal = layout.n_signal
         real = np.flatnonzero(layout.owner_of_lane[: layout.compiled.n_real_lane] < n_signal)
         self._lane = real[np.argsort(layout.owner_of_lane[real], kind="stable")]
@@ -67,7 +67,7 @@ class Polygons:
         self._first = np.searchsorted(self._signal, np.arange(n_signal + 1))
         self._row_of_lane = np.full(layout.compiled.n_lane, -1, np.int64)
         self._row_of_lane[self._lane] = np.arange(len(self._lane))
-        self._saturation = saturation_vps[self._lane]
+        self._saturation = lane_saturation_vps(layout)[self._lane]
         self._feeds = self._feeding_signals()
         self._most = max((len(s.states) for m in models for s in m.skeletons), default=1)
         self._most = max(self._most, max((len(m.field.intervals) for m in models if m.fixed), default=1))
@@ -195,6 +195,7 @@ class Polygons:
             rate=self._saturation.copy(),
             profile=np.zeros((n_row, int(cycle.max(initial=1)))),
             shift=np.zeros(n_row, np.int64),
+            growing=np.array([self._horizon_s / 2 / max(1, int(np.median(cycle)))]),
         )
 
     def adopt(self) -> None:

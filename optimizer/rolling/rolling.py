@@ -34,7 +34,7 @@ from optimizer.rolling.moves import Moves
 from optimizer.rolling.near_future import NearFuture, Vehicles
 from optimizer.rolling.options import RollingOptions
 from optimizer.rolling.plan_book import PlanBook
-from optimizer.rolling.polygons import Polygons, lane_saturation_vps
+from optimizer.rolling.polygons import Polygons
 from optimizer.rolling.proposals import Proposals
 from optimizer.rolling.search import Search, Work, districts_of
 from optimizer.rolling.start import first_settings, models_of
@@ -165,10 +165,11 @@ class Rolling:
         self._book = PlanBook(self.layout.compiled, [self._program(at) for at in range(n)])
         self._hand = HandOver(network, self.models, running, self.settings)
         self._districts = districts_of(self.layout, costs.DISTRICT)
-        polygons = Polygons(self.layout, self.models, lane_saturation_vps(self.layout))
+        polygons = Polygons(self.layout, self.models, self._horizon_s)
         self._proposals = Proposals(self.layout, self.models, hood, polygons, self.options)
         self._hood = hood
-        self._plan = {self.layout.signals[at]: self._program(at) for at in range(n)}
+        self._plan = {name: running.controllers[name] for name in self.layout.signals}
+        self._mend = {at for at in range(n) if self.current[at].key() != hood.field[at].key()}
         self.estimate: Estimate | None = None
         self.n_steps = 0
         self._compile()
@@ -184,7 +185,7 @@ class Rolling:
         self._standing(rare)
         vehicles = self._future.draw(rare, np.zeros(n_choice), rng)
         outcome = self._future.run(vehicles, self._book.arrays)
-        polygons = Polygons(layout, self.models, lane_saturation_vps(layout))
+        polygons = Polygons(layout, self.models, self._horizon_s)
         for _ in range(2):
             log = self._future.log
             polygons.remember([polygons.collect(self.current, log, outcome.passages, vehicles.end_s)], 0.0)
@@ -253,7 +254,7 @@ class Rolling:
         clock.ms["simulate"] += 1e3 * simulated
         clock.book("optimize")
         clock.ms["optimize"] -= 1e3 * simulated
-        if gain < self.options.least_gain:
+        if gain < self.options.least_gain and not self._mend:
             return self._kept(search, time_s, clock, inputs, gain)
         ways, notes = self._ways(search, time_s, budget_ms)
         clock.book("hand_over")
@@ -264,6 +265,7 @@ class Rolling:
         for at, way in ways.items():
             self.current[at] = search.current[at]
             self._hand.showing[at] = way.segments
+            self._mend.discard(at)
             self._plan[self.layout.signals[at]] = way.segments[-1].program
         saved = f"saves {gain:.1%} of the delay in the next {self._horizon_s:g} s over {len(search.held)} draws"
         return self._decision(
@@ -331,9 +333,10 @@ class Rolling:
         ways: dict[int, Way] = {}
         notes = []
         for at, setting in enumerate(search.current):
-            if setting is self.current[at]:
+            if setting is self.current[at] and at not in self._mend:
                 continue
-            way, why = try_way(self._hand, at, self.current[at], setting, due_s)
+            old = self._plan[self.layout.signals[at]]
+            way, why = try_way(self._hand, at, old, self.current[at], setting, due_s)
             if way is None:
                 notes.append(f"{self.layout.signals[at]} keeps its program: {why}")
                 search.put(at, self.current[at])
