@@ -155,6 +155,7 @@ class Engine:
         """Every signal that is free to change decides, as far as the second's budget goes."""
         until = time.perf_counter() + self.options.budget_s
         for x, runner in self.runners.items():
+            self.layer.note_blocked(x, runner)
             if not runner.free:
                 continue
             late = time.perf_counter() > until if self._late is None else self._late(now_s, x)

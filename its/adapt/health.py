@@ -20,6 +20,8 @@ STUCK_S = 200.0
 LEAST_SILENT_S, LEAST_SEEN_VEH = 300.0, 20
 SILENT_VEH = 12.0
 """So many vehicles should have come in the silence by the loop's own flow: chance alone, one in 160,000. [veh]"""
+BESIDE_VEH = 8
+"""Where the loops beside it have told no more than this since, traffic itself may have paused. [veh]"""
 NEVER_S, NEVER_VEH = 300.0, 36
 """A loop that has never told anything is silent after so long, when those beside it have told so many. [s, veh]"""
 MEMORY_S = 900.0
@@ -53,6 +55,7 @@ class HealthMonitor:
     def __init__(self, detector_ids: Sequence[str], siblings: Sequence[Sequence[int]]) -> None:
         n = len(detector_ids)
         self.detector_ids, self._siblings = tuple(detector_ids), [list(x) for x in siblings]
+        self._alone = np.array([not x for x in siblings], np.bool_)
         self.code = np.zeros(n, np.uint8)
         self._rate = np.zeros(n)
         self._quiet_s, self._covered_s = np.zeros(n), np.zeros(n)
@@ -88,7 +91,8 @@ class HealthMonitor:
         self, told: NDArray[np.bool_], count: NDArray[np.float64], covered: NDArray[np.float64]
     ) -> NDArray[np.uint8]:
         due_veh = self._rate * self._quiet_s
-        silent = (self._quiet_s > LEAST_SILENT_S) & (due_veh > SILENT_VEH) & (self._total >= LEAST_SEEN_VEH)
+        lull = np.where(self._alone, due_veh < 2 * SILENT_VEH, self._beside < BESIDE_VEH)
+        silent = (self._quiet_s > LEAST_SILENT_S) & (due_veh > SILENT_VEH) & (self._total >= LEAST_SEEN_VEH) & ~lull
         silent |= (self._total == 0) & (self._quiet_s > NEVER_S) & (self._beside > NEVER_VEH)
         stuck = self._covered_s > STUCK_S
         chatter = self._minute.sum(0) > CHATTER_MOST_VEH

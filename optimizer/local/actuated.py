@@ -83,7 +83,7 @@ def actuated_stage(
     if len(slots) < 2:
         return due, "the plan has one stage"
     coordinated = max(slots, key=lambda slot: slot.to_s - slot.from_s).stage
-    allowed = runner.allowed(model.called(outlook.queue_veh))
+    allowed = runner.allowed()
     if not allowed[runner.stage]:
         return int(np.flatnonzero(allowed)[0]), "a red would get too long"
     called = [_called(model, outlook, s, runner.stage) for s in range(len(model.hold_s))]

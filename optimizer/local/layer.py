@@ -108,6 +108,12 @@ class LookAheadLayer:
         self.outlook = self.estimate.outlook()
         self.estimate.announce(self._release, self.outlook)
 
+    def note_blocked(self, controller_id: str, runner: Runner) -> None:
+        """Tell a signal which of its lanes stand although they are open; once a second."""
+        if runner.pool.guarded:
+            model = self.models[controller_id]
+            runner.note_blocked(model.heads_of(self.estimate.standing[model.lanes] > 0))
+
     def decide(self, controller_id: str, runner: Runner) -> LocalDecision:
         """One signal's next stage; call it when the runner is free. Neighbours hear of it."""
         begin = self._clock()
@@ -116,7 +122,7 @@ class LookAheadLayer:
             queue_veh=self.outlook.queue_veh[model.lanes],
             arrival_veh=np.ascontiguousarray(self.outlook.arrival_veh[:, model.lanes]),
         )
-        allowed = runner.allowed(model.called(own.queue_veh))
+        allowed = runner.allowed()
         choice = self._search[controller_id].choose(own, runner.stage, 0, allowed)
         self._release[:, model.lanes] = choice.release_veh
         goes = choice.stage >= 0 and choice.leave_in_s == 0

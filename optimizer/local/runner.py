@@ -15,7 +15,9 @@ DUE_S = 4.0
 AFTER_S = 60.0
 """From so long before it is due, a protected green called for comes first when its street's green ends. [s]"""
 UNCALLED_S = 900.0
-"""A turn that nobody waits for gets its protected green as seldom as this. [s]"""
+"""A turn that always finds its gaps gets its protected green as seldom as this. [s]"""
+BLOCKED_S = 5.0
+"""Who stands so long under a green that yields calls for a protected one. [s]"""
 
 
 @dataclass
@@ -40,11 +42,11 @@ class Runner:
     hold_s: int = 0
     stay_s: int = 0
     red_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    unprotected_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         self.red_s = np.zeros(len(self.pool.stages[0]))
-        self.unprotected_s = np.zeros(len(self.pool.stages[0]))
+        self.unprotected_s, self.blocked_s = np.zeros_like(self.red_s), np.zeros_like(self.red_s)
+        self.wants = np.zeros(len(self.red_s), np.bool_)
 
     @property
     def free(self) -> bool:
@@ -71,18 +73,14 @@ class Runner:
         if self.left:
             self.left.pop(0)
         else:
-            self.unprotected_s[self.pool.protects[self.stage]] = 0.0
+            protected = self.pool.protects[self.stage]
+            self.unprotected_s[protected] = 0.0
+            self.wants &= ~protected
             self.hold_s = max(0, self.hold_s - 1)
             self.stay_s += 1
 
-    def allowed(self, called: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Stages that may come next; where somebody's red gets too long only those that end it. (S,)
-
-        Parameters
-        ----------
-        called : ndarray, shape (H,)
-            Link indices that somebody waits for.
-        """
+    def allowed(self) -> NDArray[np.bool_]:
+        """Stages that may come next; where somebody's red gets too long only those that end it. (S,)"""
         pool = self.pool
         rest_s = pool.max_red_s - self.red_s - pool.longest_change_s - DUE_S
         out = np.ones(len(pool.stages), np.bool_)
@@ -90,17 +88,24 @@ class Runner:
             if rest_s[k] > 0:
                 break
             out = _among(out, np.array([stage[k] in OPEN for stage in pool.stages]))
-        return self._protecting(out, called) if pool.guarded else out
+        return self._protecting(out) if pool.guarded else out
 
-    def _protecting(self, out: NDArray[np.bool_], called: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def note_blocked(self, blocked: NDArray[np.bool_]) -> None:
+        """Remember who finds no gap: (H,) link indices of lanes whose first vehicle stands under a green of theirs."""
+        state = self.pool.stages[self.stage]
+        yields = np.array([letter == "g" for letter in state])
+        self.blocked_s = np.where(blocked & yields & (not self.left), self.blocked_s + 1.0, 0.0)
+        self.wants |= self.blocked_s >= BLOCKED_S
+
+    def _protecting(self, out: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Turns that keep their protection get a protected green of their own when it is due."""
         pool, stay = self.pool, np.arange(len(self.pool.stages)) == self.stage
         for k in sorted(pool.guarded, key=lambda k: -self.unprotected_s[k]):
-            due_s = float(pool.max_red_s[k]) if called[k] else UNCALLED_S
+            due_s = float(pool.max_red_s[k]) if self.wants[k] else UNCALLED_S
             protects = pool.protects[:, k]
             if self.unprotected_s[k] >= due_s:
                 out = _among(out, protects)
-            elif self.unprotected_s[k] >= due_s - AFTER_S and pool.stages[self.stage][k] in OPEN and called[k]:
+            elif self.unprotected_s[k] >= due_s - AFTER_S and pool.stages[self.stage][k] in OPEN and self.wants[k]:
                 out = _among(out, protects | stay)
         return out
 

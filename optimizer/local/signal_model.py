@@ -15,8 +15,6 @@ from optimizer.local.stage_pool import StagePool
 
 YELLOW_USED_S = 1.0
 """Vehicles of a queue still pass so long into yellow. [s]"""
-CALL_VEH = 0.5
-"""More than this are somebody. [veh]"""
 TURN_ON_RED = 0.3
 """Discharge of a stop-and-go right turn, of that under green. [-]"""
 
@@ -57,9 +55,9 @@ class SignalModel:
     hold_s: NDArray[np.int64]
     obeys: NDArray[np.bool_]
 
-    def called(self, queue_veh: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Link indices of lanes in which somebody waits. (H,)"""
-        return np.asarray((self.obeys & (queue_veh > CALL_VEH)[:, None]).any(0))
+    def heads_of(self, lanes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Link indices that the vehicles of some lanes obey. (H,)"""
+        return np.asarray((self.obeys & lanes[:, None]).any(0))
 
     def open_lanes(self, state: str, layout: Layout) -> NDArray[np.bool_]:
         """Lanes with green for any of their ways. (L,)"""
