@@ -28,6 +28,8 @@ CROSSING_S = 3.0
 """From the stop line to the street behind the junction. [s]"""
 BLUR_S, BLUR_SHARE = 5.0, 0.5
 """Vehicles of so many seconds, and of this share of the way between two loops, may fall on either side of a border."""
+USUAL_MISFIT = 1.5
+"""A street whose equations are off by more standard errors, on average, loses weight. [-]"""
 LEAST_VEH = 10.0
 """Loops with fewer vehicles in the period have no course."""
 CHANCE = 4.0
@@ -42,7 +44,7 @@ UNSEEN_CLUMPING = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """Equations `Σ turn · (its lane's course - the street's course) = 0`, one per street (or lane) and interval.
+    """Equations `Σ turn · (its lane's course - the street's course) = 0`, one per street and interval.
 
     Entries of the matrix stand in `row`, `column`, `value`; `part` is the share of the turn's flow that falls in the
     interval, `seen` says whether loops count its lane. `blur` is the variance from the way between the loops. [veh²]
@@ -55,6 +57,7 @@ class Mixing:
     part: FLOAT
     seen: NDArray[np.bool_]
     blur: FLOAT  # (R,)
+    street: INT  # (R,) number of the street
     lane: INT  # (J,) number of the lane of each turn
 
     def rows(self, flow: FLOAT) -> Rows:
@@ -62,13 +65,21 @@ class Mixing:
         turns = flow[: len(self.lane)]
         through = np.bincount(self.lane, turns)[self.lane]
         offers = np.bincount(self.lane)[self.lane]
-        likely = (1 - EVENLY) * turns + EVENLY * through / offers
-        share = likely / np.maximum(through, 1e-9)
+        likely = flow.copy()
+        likely[: len(turns)] = (1 - EVENLY) * turns + EVENLY * through / offers
+        share = likely[: len(turns)] / np.maximum(through, 1e-9)
+        share = np.concatenate([share, np.zeros(len(flow) - len(turns))])
         of_turn = np.where(self.seen, CHANCE * (1.0 - share)[self.column], UNSEEN_CLUMPING)
         chance = np.bincount(self.row, likely[self.column] * self.part * of_turn, minlength=len(self.blur))
         n = len(self.blur)
         matrix = sparse.csr_matrix((self.value, (self.row, self.column)), shape=(n, self.n_unknown))
         return Rows(matrix, np.zeros(n), np.sqrt(self.blur + chance))
+
+    def trust(self, residual: FLOAT) -> FLOAT:
+        """Weight of each equation, (R,), 1 where its street fits; `residual` in standard errors, (R,). [-]"""
+        number = np.bincount(self.street)
+        misfit = np.sqrt(np.bincount(self.street, residual**2) / np.maximum(number, 1))
+        return np.asarray(np.minimum(1.0, USUAL_MISFIT / np.maximum(misfit, 1e-9)) ** 2)[self.street]
 
 
 def lay_out_mixing(
@@ -91,22 +102,28 @@ def lay_out_mixing(
     part: list[FLOAT] = []
     seen: list[NDArray[np.bool_]] = []
     blur: list[FLOAT] = []
+    street: list[INT] = []
     n_row = 0
-    for turns, veh, lag_s in _streets(unknowns, sensors, series, begin_s, end_s):
+    for turns, veh, lag_s, wait_s in _streets(unknowns, sensors, series, begin_s, end_s):
         courses = [before.get(unknowns.turns[j][:2]) for j in turns]
         total = veh.sum()
         if total < LEAST_VEH or sum(x is not None for x in courses) == 0 or len(turns) < 2:
             continue
         own = veh / total
         n_t = len(veh)
-        for j, course in zip(turns, courses, strict=True):
+        # what begins on the street has no course of its own
+        entry = unknowns.entry[unknowns.turns[turns[0]][2]]
+        for j, course in zip([*turns, entry], [*courses, even], strict=True):
             pattern = course if course is not None else own
             row.append(n_row + np.arange(n_t))
             column.append(np.full(n_t, j))
             value.append(pattern - own)
             part.append(pattern if course is not None else even)
-            seen.append(np.full(n_t, course is not None))
-        blur.append(0.5 + 2.0 * veh / (end_s - begin_s) * (BLUR_S + BLUR_SHARE * lag_s))
+            seen.append(np.full(n_t, course is not None and j != entry))
+        rate_vps = veh / (end_s - begin_s)
+        # a queue at red is anything up to what comes in two mean waits, at either border
+        blur.append(0.5 + 2.0 * rate_vps * (BLUR_S + BLUR_SHARE * lag_s) + (2.0 * rate_vps * wait_s) ** 2 / 6)
+        street.append(np.full(n_t, len(street)))
         n_row += n_t
     if not n_row:
         return None
@@ -119,6 +136,7 @@ def lay_out_mixing(
         np.concatenate(part),
         np.concatenate(seen),
         np.concatenate(blur),
+        np.concatenate(street),
         np.array([lanes[turn[:2]] for turn in unknowns.turns], dtype=np.int64),
     )
 
@@ -160,17 +178,17 @@ def _lane_courses(
 
 def _streets(
     unknowns: Unknowns, sensors: Sensors, series: DaySeries, begin_s: FLOAT, end_s: FLOAT
-) -> list[tuple[list[int], FLOAT, float]]:
-    """What comes onto streets with complete cross-sections: turns, vehicles by interval, way from the junction. [s]
+) -> list[tuple[list[int], FLOAT, float, float]]:
+    """What comes onto streets with complete cross-sections: turns, vehicles by interval, way and wait before the loops.
 
-    Loops just behind the junction come before those at the stop line.
+    Loops just behind the junction come before those at the stop line. [s]
     """
-    best: dict[int, tuple[list[int], FLOAT, float]] = {}
+    best: dict[int, tuple[list[int], FLOAT, float, float]] = {}
     for e in np.flatnonzero(sensors.link >= 0).tolist():
         link = int(sensors.link[e])
-        veh, lag_s = _counted(unknowns, sensors, series, e, begin_s, end_s)
+        veh, lag_s, wait_s = _counted(unknowns, sensors, series, e, begin_s, end_s)
         if np.isfinite(veh).all() and (link not in best or lag_s < best[link][2]):
-            best[link] = (list(unknowns.turns_in[unknowns.links[link]]), veh, lag_s)
+            best[link] = (list(unknowns.turns_in[unknowns.links[link]]), veh, lag_s, wait_s)
     return list(best.values())
 
 
@@ -180,14 +198,15 @@ def _first_loop(sensors: Sensors, equation: int) -> int:
 
 def _counted(
     unknowns: Unknowns, sensors: Sensors, series: DaySeries, equation: int, begin_s: FLOAT, end_s: FLOAT
-) -> tuple[FLOAT, float]:
-    """Vehicles of an equation as they came onto the link, by interval, and how long ago that was. [veh, s]"""
+) -> tuple[FLOAT, float, float]:
+    """Vehicles of an equation as they came onto the link, by interval; how long ago, waits at red of that. [s]"""
     loops = sensors.sums.indices[sensors.sums.indptr[equation] : sensors.sums.indptr[equation + 1]]
     rows = np.array([series.row.get(sensors.detectors[d].id, -1) for d in loops])
     if (rows < 0).any():
-        return np.full(len(begin_s), np.nan), 0.0
-    shift_s = sensors.shift_s[loops].copy()
+        return np.full(len(begin_s), np.nan), 0.0, 0.0
+    shift_s, wait_s = sensors.shift_s[loops].copy(), 0.0
     for n, d in enumerate(loops):
         if sensors.detectors[d].kind == "stopbar":
+            wait_s = max(wait_s, -shift_s[n])
             shift_s[n] -= unknowns.travel_s[sensors.detectors[d].link_id]
-    return booked(series, rows, shift_s, begin_s, end_s).sum(axis=0), float(-shift_s.mean())
+    return booked(series, rows, shift_s, begin_s, end_s).sum(axis=0), float(-shift_s.mean()), float(wait_s)

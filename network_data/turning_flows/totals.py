@@ -165,10 +165,13 @@ def period_totals(
         shares = _shares(problem, flow)
         n_round = LARGE_ROUNDS if large else ROUNDS
     unused: FLOAT | None = None
+    course_trust = np.ones(len(problem.mixing.blur) if problem.mixing is not None else 0)
     for n in range(n_round):
         if n and not large:
             shares = _shares(problem, flow)
-        parts, program = _program(problem, flow, shares, counted, gates, trust, share_trust, spread, unused)
+        parts, program = _program(
+            problem, flow, shares, counted, gates, trust, share_trust, course_trust, spread, unused
+        )
         tolerance = LARGE if large else FINE if n == n_round - 1 else ROUGH
         found = solve(program, tolerance, start, problem.n_thread)
         start, flow = found, found.x[: layout.unknowns.n]
@@ -181,6 +184,8 @@ def period_totals(
         pull = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_counts]), 1e-9)) ** power
         pull[problem.readings.floor_only[used] & (residual[of_counts] > 0)] *= FLOOR_TRUST
         trust[used] = pull
+        if problem.mixing is not None:
+            course_trust = problem.mixing.trust(residual[of_counts.start - len(course_trust) : of_counts.start])
         share_trust = np.minimum(1.0, HUBER / np.maximum(np.abs(residual[of_shares]), 1e-9))
     n_seen = parts[-1] + parts[-2]
     return Totals(flow, pattern, shares, gates, trust, share_trust, counted, program, spread, found, n_seen)
@@ -250,6 +255,7 @@ def _program(
     gates: FLOAT,
     trust: FLOAT,
     share_trust: FLOAT,
+    course_trust: FLOAT,
     spread: float,
     unused: FLOAT | None,
 ) -> tuple[tuple[int, ...], Program]:
@@ -275,7 +281,8 @@ def _program(
     wide[2] = _with_level(wide[2])
     weight = np.ones(sum(map(len, wide)) + n_more)
     weight[: len(share_trust)] = share_trust
-    weight[len(weight) - len(parts[5]) :] = trust[np.isfinite(counted)]
+    n_seen = len(parts[4]) + len(parts[5])
+    weight[len(weight) - n_seen :] = np.concatenate([course_trust, trust[np.isfinite(counted)]])
     n = layout.unknowns.n
     program = Program(
         stacked([*wide[:4], more, *wide[4:]]),
