@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,17 @@ class Counted:
         if self.checked.block.veh[:, n].size <= LARGE_CELLS:
             return self.checked.table(n)
         return self.checked.table(n, begin_s - AROUND_S, end_s + AROUND_S)
+
+    def on(self, days: Sequence[int]) -> Counted:
+        """Some of the days, by number."""
+        pick = np.asarray(list(days), dtype=np.int64)
+        checked = replace(
+            self.checked,
+            block=self.checked.block.on(list(days)),
+            repaired=self.checked.repaired[:, pick],
+            sd_veh=self.checked.sd_veh[:, pick],
+        )
+        return Counted(checked, tuple(self.labels[n] for n in days))
 
     @property
     def notes(self) -> list[str]:

@@ -46,9 +46,10 @@ MAX_SCENARIOS = 5
 class LoadedDemand:
     """The demand of a job: one scenario per day (or one from turns), and what it was made from.
 
-    `estimates`, `counts` (repaired) and `scenarios` run in parallel; without counts the first two are empty. `verdicts`
-    name every fault of the counts on all selected days, `count_record` sums up rows and faults, `notes` say in words
-    what was read, repaired, left out and assumed.
+    `estimates`, `counts` (repaired) and `scenarios` run in parallel; without counts the first two are empty. `held_out`
+    are days kept apart to judge plans on (where `[objective]` asks for more than the mean). `verdicts` name every fault
+    of the counts on all selected days, `count_record` sums up rows and faults, `notes` say in words what was read,
+    repaired, left out and assumed.
     """
 
     scenarios: DemandScenarios
@@ -61,6 +62,7 @@ class LoadedDemand:
     verdicts: tuple[Verdict, ...] = ()
     count_record: dict[str, Any] | None = None
     counted_turns: tuple[Pair, ...] = ()
+    held_out: tuple[Demand, ...] = ()
 
     @property
     def measured_links(self) -> frozenset[str] | None:
@@ -116,9 +118,12 @@ def _from_counts(
 ) -> LoadedDemand:
     detectors = read_detectors(detectors_path, network)
     counted = load_counts(counts_path, detectors, network, source.days, settings)
-    days, notes = counted.labels, counted.notes
+    notes = counted.notes
     begin_s, end_s = _period(source, *counted.span_s, str(counts_path))
-    told = estimated(counted, detectors, turns, network, field, begin_s, end_s)
+    apart = days_apart(len(counted.labels), settings.objective.held_out if settings.objective.robust else 0)
+    kept = counted.on([k for k in range(len(counted.labels)) if k not in apart]) if apart else counted
+    days = kept.labels
+    told = estimated(kept, detectors, turns, network, field, begin_s, end_s)
     choice, chosen = told.choice, told.choice.days
     if len(chosen) < len(days):
         labels = ", ".join(f"{days[k]} ({w:.0%})" for k, w in zip(chosen, choice.weights, strict=True))
@@ -127,6 +132,21 @@ def _from_counts(
             f"{labels}; days differ from theirs by {choice.beyond_chance:.1f} times what chance alone would do"
         )
     notes += _by_day(told.estimates)
+    others = [
+        estimate_demand(
+            network,
+            detectors,
+            counted.table(k, begin_s, end_s),
+            begin_s,
+            end_s,
+            plan=field,
+            turns=turns,
+            label=counted.labels[k],
+        )
+        for k in apart
+    ]
+    if others:
+        notes.append(f"kept apart to judge plans on: {', '.join(counted.labels[k] for k in apart)}")
     return LoadedDemand(
         scenarios=told.scenarios,
         estimates=told.estimates,
@@ -138,7 +158,14 @@ def _from_counts(
         counted_turns=turns.pairs if turns is not None else (),
         verdicts=counted.checked.verdicts,
         count_record=counted.record,
+        held_out=tuple(one.demand for one in others),
     )
+
+
+def days_apart(n_day: int, wanted: int) -> list[int]:
+    """Days to keep apart, spread over all of them; two at least remain to plan from."""
+    n = max(0, min(wanted, n_day - 2))
+    return sorted({round((k + 1) * (n_day - 1) / (n + 1)) for k in range(n)})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

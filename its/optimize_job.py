@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ from its.people import people_of
 from its.report import ReportData, render_report
 from its.report.signals import MOST_SIGNALS
 from its.requests import Effort, OptimizeRequest, effort_of
+from its.robust_job import for_the_mean, robust_json, robust_text
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
 from its.saturation import saturation_of
 from its.simulated_checks import simulated_checks
@@ -110,29 +112,55 @@ def optimize_job(request: OptimizeRequest) -> int:
 
 
 def _searched(request: OptimizeRequest, inputs: _Inputs, work: _Work, *, reserve_s: float = 0.0) -> Result:
-    """The search; asked to end, it gives the best legal plan so far. `reserve_s` is kept back of the time limit."""
+    """The search; asked to end, it gives the best legal plan so far. `reserve_s` is kept back of the time limit.
+
+    Where more than the mean over the days counts, the first half of the time goes to a plan for the mean: the robust
+    one begins there and is held against it.
+    """
     deadline = _deadline(request, inputs, work.compile_s)
     deadline = deadline - reserve_s if deadline is not None else None
     work.console.say("searching; Ctrl-C ends with the best plan so far")
     with work.console.stage("optimize") as stage:
-        return optimize(
-            inputs.network,
-            inputs.demand.scenarios,
-            inputs.field,
-            inputs.settings,
-            begin_s=inputs.demand.begin_s,
-            end_s=inputs.demand.end_s,
-            seed=request.seed,
-            iterations=inputs.effort.iterations,
-            deadline=deadline,
-            measured_links=inputs.demand.measured_links,
-            saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
-            stop=work.interruption.asked,
-            keep_recent=request.confirm is not None,
-            progress=lambda n, rung, value: stage.update(
-                _share(n, inputs.effort, deadline, request.started_s), f"{rung}: {value:.1f} s/veh"
-            ),
-        )
+
+        def told(n: int, rung: str, value: float) -> None:
+            share = _share(n, inputs.effort, deadline, request.started_s)
+            stage.update(share, f"{rung}: {value:.1f} s/veh")
+
+        if not inputs.settings.objective.robust:
+            return _search(request, inputs, work, inputs.settings, deadline, told)
+        now = time.monotonic()
+        half = None if deadline is None else now + (deadline - now) / 2
+        mean = _search(request, inputs, work, for_the_mean(inputs.settings), half, told).plan
+        result = _search(request, inputs, work, inputs.settings, deadline, told, known=mean)
+        return replace(result, mean_plan=mean)
+
+
+def _search(
+    request: OptimizeRequest,
+    inputs: _Inputs,
+    work: _Work,
+    settings: Settings,
+    deadline: float | None,
+    progress: Callable[[int, str, float], None],
+    known: TimingPlan | None = None,
+) -> Result:
+    return optimize(
+        inputs.network,
+        inputs.demand.scenarios,
+        inputs.field,
+        settings,
+        begin_s=inputs.demand.begin_s,
+        end_s=inputs.demand.end_s,
+        seed=request.seed,
+        iterations=inputs.effort.iterations,
+        deadline=deadline,
+        measured_links=inputs.demand.measured_links,
+        saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
+        stop=work.interruption.asked,
+        keep_recent=request.confirm is not None,
+        progress=progress,
+        known=known,
+    )
 
 
 def _confirmed(request: OptimizeRequest, inputs: _Inputs, work: _Work) -> tuple[Result, _Work]:
@@ -190,6 +218,8 @@ def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People
     with console.stage("write"):
         run = _write(request, inputs, result, measured, shown, occupied, work)
     print_run(run, request.out)
+    if run["robust"] is not None and (table := robust_text(run["robust"])):
+        print(f"\n{table}\n{run['robust']['said']}")
     say_notes([*unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
 
 
@@ -326,6 +356,7 @@ def _run_record(
     program_id: str,
 ) -> dict[str, Any]:
     demand = inputs.demand
+    robust = _robust(request, inputs, result)
     over = over_actuated(inputs.actuated, shown, measured[0][2], measured[-1][2])
     return {
         "program_id": program_id,
@@ -338,6 +369,7 @@ def _run_record(
         ],
         "confirm": work.confirm,
         "objective": {"before": result.objective_before, "after": result.objective_after},
+        "robust": robust,
         "today": todays_check(
             inputs.network,
             demand.detectors,
@@ -356,6 +388,7 @@ def _run_record(
         "explanations": [one.as_json() for one in _explained(inputs, result, measured)],
         "notes": [
             *said_over_actuated(over),
+            *([robust["said"]] if robust is not None and "said" in robust else ()),
             *model_notes(inputs.network, inputs.field, inputs.settings),
             *inputs.actuated.notes,
             *result.notes,
@@ -376,6 +409,24 @@ def _run_record(
         "compile_s": round(work.compile_s, 2),
         "wall_s": round(time.monotonic() - request.started_s, 2),
     }
+
+
+def _robust(request: OptimizeRequest, inputs: _Inputs, result: Result) -> dict[str, Any] | None:
+    """What robustness costs and buys on days held out; None where nothing but the mean counts."""
+    if result.mean_plan is None:
+        return None
+    return robust_json(
+        inputs.network,
+        inputs.field,
+        result.mean_plan,
+        result.plan,
+        inputs.demand.held_out,
+        inputs.settings,
+        begin_s=inputs.demand.begin_s,
+        end_s=inputs.demand.end_s,
+        seed=request.seed,
+        saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
+    )
 
 
 def _ladder_of(

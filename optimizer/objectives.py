@@ -164,6 +164,16 @@ def _stop_fuel(network: RoadNetwork, trips: Sequence[Trips]) -> StopFuel:
 
 
 def mean_wait_s(program: ControllerPlan, index: int) -> float:
-    """Mean wait for green of somebody who comes at random: the sum of red² over twice the cycle. [s]"""
-    reds = [run.end_s - run.start_s for run in program.windows(index) if run.letter not in OPEN]
-    return sum(red * red for red in reds) / (2 * program.cycle_s)
+    """Mean wait for green of somebody who comes at random: the sum of red² over twice the cycle, yellow counts as red.
+
+    A head that never turns green counts as one red of a cycle. [s]
+    """
+    runs = [(row.state[index] in OPEN, row.duration_s) for row in program.intervals]
+    opens = next((n for n, (is_open, _) in enumerate(runs) if is_open), 0)
+    reds_s = [0.0]
+    for is_open, duration_s in [*runs[opens:], *runs[:opens]]:
+        if is_open:
+            reds_s.append(0.0)
+        else:
+            reds_s[-1] += duration_s
+    return sum(red_s * red_s for red_s in reds_s) / (2 * program.cycle_s)

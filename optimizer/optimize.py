@@ -76,6 +76,8 @@ class Result:
     bands: tuple[dict[str, Any], ...] = ()
     recent: tuple[Step, ...] = ()
     """The best plans before the last, worse in the simulation by little: for a second model to choose from."""
+    mean_plan: TimingPlan | None = None
+    """Where the tail counts: the plan for the mean alone that the search began with."""
 
 
 def draws_of(demand: DemandScenarios, n_signal: int = 0) -> int:
