@@ -12,7 +12,7 @@ from its.push.secrets import find_secret
 from its.store import PlanView, Store
 from its.store.chain import utc_text
 from its.store.plan_diff import plan_diff
-from network_data.errors import InputError
+from network_data.errors import InputError, PlanError
 from network_data.formats.files import write_aside
 from network_data.formats.plan_csv import plan_csv
 from network_data.formats.plan_json import load_document, plan_of_document
@@ -46,8 +46,18 @@ def with_store(where: str, job: Callable[[Store], int], *, actor: str | None = N
 
 
 def add_job(store: Store, path: Path, district: str, zone: str) -> int:
-    """Store a plan document."""
-    print(store.add_plan(load_document(path), district=district, zone=zone))
+    """Store a plan document; one that broke rules when it was made is refused.
+
+    Raises
+    ------
+    PlanError
+        With the rules.
+    """
+    document = load_document(path)
+    failed = [check["rule"] for check in document["checks"] if not check["passed"]]
+    if failed:
+        raise PlanError(str(path), f"breaks the rules {', '.join(failed)}; it is not stored")
+    print(store.add_plan(document, district=district, zone=zone))
     return DONE
 
 

@@ -15,15 +15,18 @@ from typing import Any
 
 from its.console import DONE, OUTSIDE_FAILED, RULES_NOT_MET, format_table
 from its.plans_job import open_store
+from its.project import Project, load_project
 from its.push.journal import last_switches, only_push, read_journal
 from its.push.objects import name_of
 from its.push.rollout import Push, Result, chosen_corridors, new_push_id, recover, rehearse, roll_out, too_soon
+from its.push.street import UNCHECKED, Street, refuse_broken, street_of
 from its.push.targets import Corridor, Targets, load_targets
 from its.store import PlanView, Store
 from network_data.errors import InputError
 from network_data.formats.plan_json import load_document, plan_hash, plan_of_document
 from network_data.plans import TimingPlan
 
+DEFAULT_STORE = "its-store.db"
 LOG = logging.getLogger(__name__)
 
 
@@ -32,12 +35,17 @@ class PushRequest:
     """What `its push` was asked to do."""
 
     what: str
-    targets: Path
-    store: str
+    targets: Path | None
+    store: str | None
     journal: Path
     corridors: tuple[str, ...] = ()
     execute: bool = False
     as_json: bool = False
+    project: Path | None = None
+    network: Path | None = None
+    settings: Path | None = None
+    against: Path | None = None
+    unchecked: bool = False
 
 
 def push_job(request: PushRequest) -> int:
@@ -49,17 +57,49 @@ def push_job(request: PushRequest) -> int:
         0 where every controller has (or would get) the new plan, 3 where a gate or a missing approval forbids it, 4
         where a controller kept the old plan or is in an unknown state.
     """
-    targets = load_targets(request.targets)
-    store = open_store(request.store, actor=f"{_user()}@{socket.gethostname()}")
+    project = load_project(request.project) if request.project is not None else None
+    where = request.store or (project.store if project is not None else DEFAULT_STORE)
+    store = open_store(where, actor=f"{_user()}@{socket.gethostname()}")
     try:
+        targets = load_targets(_targets_file(request, project, store))
         plan_id, plan = _plan(store, request.what, targets)
+        street = _street(request, project, store, plan_id)
+        if street is not None:
+            refuse_broken(street, plan, f"plan {plan_id[:12]}")
         corridors = chosen_corridors(targets, plan, request.corridors)
         if not request.execute:
-            return _dry_run(request, targets, store, plan_id, plan, corridors)
+            return _dry_run(request, targets, store, (plan_id, plan), corridors, street)
         with only_push(request.journal):
-            return _execute(request, targets, store, plan_id, plan, corridors)
+            return _execute(request, targets, store, (plan_id, plan), corridors, street)
     finally:
         store.close()
+
+
+def _targets_file(request: PushRequest, project: Project | None, store: Store) -> Path:
+    """The targets file given, or that of the district in the project."""
+    if request.targets is not None:
+        return request.targets
+    if project is None:
+        raise InputError("--to", "is not given; give the targets file, or --project with targets in its district")
+    name = request.what
+    if name not in project.content.district:
+        name = store.plan(_plan_id(store, request.what)).district
+    own = project.district(name).targets
+    if own is None:
+        raise InputError(str(request.project), f"district {name!r} names no targets; add them, or give --to")
+    return project.at(own)
+
+
+def _street(request: PushRequest, project: Project | None, store: Store, plan_id: str) -> Street | None:
+    """What `check_plan` needs: of the project's district, or as given; None without."""
+    document = store.document(plan_id)
+    if request.network is not None:
+        return street_of(document, request.network, settings=request.settings, field=request.against)
+    if project is None:
+        return None
+    own = project.district(store.plan(plan_id).district)
+    settings, field = (project.at(x) if x is not None else None for x in (own.settings, own.field))
+    return street_of(document, project.at(own.network), settings=settings, field=field)
 
 
 def _user() -> str:
@@ -71,13 +111,12 @@ def _user() -> str:
 
 def _plan(store: Store, what: str, targets: Targets) -> tuple[str, TimingPlan]:
     """The plan by id, by file, or the newest approved one of a district."""
-    path = Path(what)
-    if path.is_file():
-        plan_id = plan_hash(load_document(path))
+    if Path(what).is_file():
+        plan_id = _plan_id(store, what)
     else:
         views = store.plans(what)
         if not views:
-            plan_id = store.plan_id(what)
+            plan_id = _plan_id(store, what)
         else:
             newest = store.newest_approved(what, approvals=targets.approval.persons)
             if len(newest) != 1:
@@ -90,6 +129,11 @@ def _plan(store: Store, what: str, targets: Targets) -> tuple[str, TimingPlan]:
     if failed:
         raise InputError(f"plan {plan_id[:12]}", f"breaks the rules {', '.join(failed)}; it is not pushed")
     return plan_id, plan_of_document(document)
+
+
+def _plan_id(store: Store, what: str) -> str:
+    path = Path(what)
+    return plan_hash(load_document(path)) if path.is_file() else store.plan_id(what)
 
 
 def approval_faults(view: PlanView, persons: int) -> list[str]:
@@ -106,14 +150,15 @@ def _dry_run(
     request: PushRequest,
     targets: Targets,
     store: Store,
-    plan_id: str,
-    plan: TimingPlan,
+    chosen: tuple[str, TimingPlan],
     corridors: Sequence[Corridor],
+    street: Street | None,
 ) -> int:
+    plan_id, plan = chosen
     push = Push(push_id="dry run", plan_id=plan_id, plan=plan, targets=targets, folder=request.journal)
     results = asyncio.run(rehearse(push, corridors))
     lacking = approval_faults(store.plan(plan_id), targets.approval.persons)
-    lacking += _waiting(request, targets, store, corridors)
+    lacking += _waiting(request, targets, store, corridors) + _unchecked(request, street)
     fit = all(result.change is not None for result in results)
     if request.as_json:
         content = {"plan": plan_id, "executed": False, "lacking": lacking, "controllers": [_json(r) for r in results]}
@@ -132,17 +177,19 @@ def _execute(
     request: PushRequest,
     targets: Targets,
     store: Store,
-    plan_id: str,
-    plan: TimingPlan,
+    chosen: tuple[str, TimingPlan],
     corridors: Sequence[Corridor],
+    street: Street | None,
 ) -> int:
     now = store.clock()
+    plan_id, plan = chosen
     push = Push(
         push_id=new_push_id(plan_id, now),
         plan_id=plan_id,
         plan=plan,
         targets=targets,
         folder=request.journal,
+        street=street,
         clock=store.clock,
         begun=lambda push_id, of_plan, corridor: _begin(store, push_id, of_plan, corridor),
         told=lambda push_id, of_plan, results: _record(store, push_id, of_plan, results),
@@ -153,7 +200,7 @@ def _execute(
         _print_results(request, "", recovered, "an unfinished push could not be brought to an end; nothing was pushed")
         return OUTSIDE_FAILED
     lacking = [f"plan {plan_id[:12]} {x}" for x in approval_faults(store.plan(plan_id), targets.approval.persons)]
-    lacking += _waiting(request, targets, store, corridors)
+    lacking += _waiting(request, targets, store, corridors) + _unchecked(request, street)
     _retell(store, request.journal)
     lacking += _others(store, corridors, request.journal)
     if lacking:
@@ -163,8 +210,18 @@ def _execute(
     left = sum(len(corridor.controllers) for corridor in corridors) - len(results)
     count = {state: sum(r.state == state for r in results) for state in ("new", "old", "unknown", "elsewhere")}
     words = [f"{n} {state}" for state, n in count.items() if n] + ([f"{left} not begun"] if left else [])
-    _print_results(request, push.push_id, [*recovered, *results], f"push {push.push_id}: {', '.join(words)}")
+    _print_results(
+        request,
+        push.push_id,
+        [*recovered, *results],
+        f"push {push.push_id}: {', '.join(words)}{'' if street else '; RULES NOT CHECKED AGAIN'}",
+    )
     return DONE if count["new"] == len(results) and not left else OUTSIDE_FAILED
+
+
+def _unchecked(request: PushRequest, street: Street | None) -> list[str]:
+    """Without network and settings nobody can check the rules again; who pushes all the same must say so."""
+    return [UNCHECKED] if street is None and not request.unchecked else []
 
 
 def _waiting(request: PushRequest, targets: Targets, store: Store, corridors: Sequence[Corridor]) -> list[str]:

@@ -45,9 +45,13 @@ class CorridorPush:
     """Takes the members of one corridor through the steps, each written down before it is taken."""
 
     def __init__(
-        self, members: Sequence[Member], journal: Journal, stopped: Callable[[], bool] = lambda: False
+        self,
+        members: Sequence[Member],
+        journal: Journal,
+        stopped: Callable[[], bool] = lambda: False,
+        judge: Callable[[Member], None] = lambda _member: None,
     ) -> None:
-        self.members, self._journal, self._stopped = list(members), journal, stopped
+        self.members, self._journal, self._stopped, self._judge = list(members), journal, stopped, judge
         self._failed = False
 
     async def run(self) -> list[Member]:
@@ -136,6 +140,7 @@ class CorridorPush:
         if faults:
             raise RefusedError("; ".join(faults))
         await self._reads(member, {**change.row, **change.switch}, "at the end")
+        self._judge(member)  # the rules of the street, on what was read
         await self._end_cleanly(member)
         self._journal.note("confirmed", member.id)
 

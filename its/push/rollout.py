@@ -18,6 +18,7 @@ from typing import Any
 from its.push.corridor import CorridorPush, Member
 from its.push.drivers import Drivers
 from its.push.journal import Journal, JournalFullError, journal_path, open_journals, read_journal
+from its.push.street import Street, refuse_read
 from its.push.targets import Corridor, Targets
 from its.store.times import utc_now
 from network_data.errors import InputError, SignalError
@@ -43,7 +44,8 @@ class Result:
 class Push:
     """A push: the plan, where it goes, where it is written down.
 
-    `begun` hears of each corridor before anything is sent to it, `told` hears its results.
+    With a `street` what was read back must keep its rules. `begun` hears of each corridor before anything is sent to
+    it, `told` hears its results.
     """
 
     push_id: str
@@ -51,6 +53,7 @@ class Push:
     plan: TimingPlan
     targets: Targets
     folder: Path
+    street: Street | None = None
     clock: Callable[[], datetime] = utc_now
     begun: Callable[[str, str, Corridor], None] = lambda _push, _plan, _corridor: None
     told: Callable[[str, str, Sequence[Result]], None] = lambda _push, _plan, _results: None
@@ -221,11 +224,18 @@ async def _one(push: Push, corridor: Corridor, drivers: Drivers, stopped: Callab
     members = [_member(drivers, push.targets, c, push.plan) for c in corridor.controllers]
     journal = Journal(journal_path(push.folder, push.push_id, corridor.name), push.clock)
     try:
-        await CorridorPush(members, journal, stopped).run()
+        await CorridorPush(members, journal, stopped, lambda member: _judged(push, member)).run()
     finally:
         journal.close()
         await asyncio.gather(*(member.driver.close() for member in members))
     return [_result(member, corridor.name) for member in members]
+
+
+def _judged(push: Push, member: Member) -> None:
+    """`check_plan` on what the controller holds now."""
+    target = push.targets.target(member.id)
+    if push.street is not None and member.plan is not None and member.change is not None and target is not None:
+        refuse_read(push.street, member.plan, member.change, member.read_back, target, push.targets.profile_of(target))
 
 
 async def _recover(path: Path, targets: Targets, push: Push) -> list[Result]:

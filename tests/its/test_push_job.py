@@ -118,19 +118,19 @@ def test_from_dry_run_to_the_street(place: Place) -> None:
     assert running(place) == [1, 1]
     assert not (place.folder / "j").exists()
 
-    refused = its("push", place.plan[:8], "--to", targets, "--execute")
+    refused = its("push", place.plan[:8], "--to", targets, "--execute", "--unchecked")
     assert refused.exit_code == 3
     assert "needs the approval" in refused.stdout
     assert running(place) == [1, 1]
 
     its("plans", "approve", place.plan, "--by", "Ann")
-    pushed = its("push", "north", "--to", targets, "--execute")
+    pushed = its("push", "north", "--to", targets, "--execute", "--unchecked")
     assert pushed.exit_code == 0, pushed.output
     assert "2 new" in pushed.stdout
     assert "INSECURE" not in pushed.stdout
     assert running(place) == [2, 2]
 
-    again = its("push", place.plan, "--to", targets, "--execute")
+    again = its("push", place.plan, "--to", targets, "--execute", "--unchecked")
     assert again.exit_code == 3
     assert "not again before" in again.stdout
 
@@ -155,7 +155,7 @@ def test_versions_without_protection_are_marked_everywhere(place: Place, version
     its("plans", "approve", place.plan, "--by", "Ann")
     mark = f"SNMP version {version}: neither encrypted nor signed"
     assert its("push", place.plan, "--to", targets).stdout.count(f"INSECURE: {mark}") == 2
-    result = its("push", place.plan, "--to", targets, "--execute", "--json")
+    result = its("push", place.plan, "--to", targets, "--execute", "--unchecked", "--json")
     content = json.loads(result.stdout)
     assert {c["insecure"] for c in content["controllers"]} == {mark}
     assert {c["state"] for c in content["controllers"]} == {"new"}
@@ -168,30 +168,30 @@ def test_the_two_person_rule(place: Place) -> None:
     targets = place.targets(head="[approval]\npersons = 2")
     for by in ("Ann", "ann"):
         its("plans", "approve", place.plan, "--by", by)
-    result = its("push", place.plan, "--to", targets, "--execute")
+    result = its("push", place.plan, "--to", targets, "--execute", "--unchecked")
     assert result.exit_code == 3
     assert "needs the approval of 2 named persons, has 1" in result.stdout
-    assert its("push", "north", "--to", targets, "--execute").exit_code == 2
+    assert its("push", "north", "--to", targets, "--execute", "--unchecked").exit_code == 2
     its("plans", "approve", place.plan, "--by", "Bo")
-    assert its("push", "north", "--to", targets, "--execute").exit_code == 0
+    assert its("push", "north", "--to", targets, "--execute", "--unchecked").exit_code == 0
 
 
 def test_a_project_may_do_without_approval_but_not_against_a_rejection(place: Place) -> None:
     """`persons = 0`."""
     targets = place.targets(head="[approval]\npersons = 0")
     its("plans", "reject", place.plan, "--by", "Bo")
-    assert "was rejected by Bo" in its("push", place.plan, "--to", targets, "--execute").stdout
+    assert "was rejected by Bo" in its("push", place.plan, "--to", targets, "--execute", "--unchecked").stdout
     its("plans", "approve", place.plan, "--by", "Bo")
-    assert its("push", place.plan, "--to", targets, "--execute").exit_code == 0
+    assert its("push", place.plan, "--to", targets, "--execute", "--unchecked").exit_code == 0
 
 
 def test_the_wrong_intersection(place: Place) -> None:
     """The canary is another controller: nothing is written, the second one is not begun, exit code 4."""
     its("plans", "approve", place.plan, "--by", "Ann")
-    result = its("push", place.plan, "--to", place.targets(named="J1"), "--corridor", "J2", "--execute")
+    result = its("push", place.plan, "--to", place.targets(named="J1"), "--corridor", "J2", "--execute", "--unchecked")
     assert result.exit_code == 4, result.output
     assert "is another one: 1.3.6.1.2.1.1.5.0 reads 'J2', expected 'J1'" in result.stdout
-    result = its("push", place.plan, "--to", place.targets(named="J9"), "--execute")
+    result = its("push", place.plan, "--to", place.targets(named="J9"), "--execute", "--unchecked")
     assert "1 old, 1 not begun" in result.stdout
     assert running(place) == [1, 1]
 
@@ -201,7 +201,7 @@ def test_a_dead_canary_stops_the_push(place: Place) -> None:
     its("plans", "approve", place.plan, "--by", "Ann")
     place.agents[0].freeze()
     try:
-        result = its("push", place.plan, "--to", place.targets(), "--execute")
+        result = its("push", place.plan, "--to", place.targets(), "--execute", "--unchecked")
     finally:
         place.agents[0].thaw()
     assert result.exit_code == 4
@@ -227,9 +227,9 @@ def test_a_killed_push_is_ended_first(place: Place, monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "note", killed)
         with pytest.raises(Killed):
-            its("push", place.plan, "--to", targets, "--execute")
+            its("push", place.plan, "--to", targets, "--execute", "--unchecked")
     assert running(place) == [2, 1]
-    result = its("push", place.plan, "--to", targets, "--execute")
+    result = its("push", place.plan, "--to", targets, "--execute", "--unchecked")
     assert re.search(r"^J1 .* new", result.stdout, re.MULTILINE), "it had been switched and read back: it stays"
     assert "not again before" in result.stdout
     store = Store.open(str(place.folder / "s.db"))
@@ -245,10 +245,10 @@ def test_a_store_that_was_not_told_is_told_later(place: Place, monkeypatch: pyte
     targets = place.targets()
     with monkeypatch.context() as patch:
         patch.setattr(push_job, "_record", lambda *_: None)
-        assert its("push", place.plan, "--to", targets, "--execute").exit_code == 0
+        assert its("push", place.plan, "--to", targets, "--execute", "--unchecked").exit_code == 0
     store = Store.open(str(place.folder / "s.db"))
     assert set(store.unfinished_pushes()) == {"J1", "J2"}
-    its("push", place.plan, "--to", targets, "--execute")
+    its("push", place.plan, "--to", targets, "--execute", "--unchecked")
     assert store.unfinished_pushes() == {}
     assert "told late" in store.records(kinds=["push"])[-1].content["text"]
     store.close()
@@ -260,7 +260,7 @@ def test_a_push_elsewhere_that_has_not_ended(place: Place) -> None:
     store = Store.open(str(place.folder / "s.db"), actor="its@other-host")
     store.add_push(place.plan, push_id="p7", controller="J2", state="begun")
     store.close()
-    result = its("push", place.plan, "--to", place.targets(), "--execute")
+    result = its("push", place.plan, "--to", place.targets(), "--execute", "--unchecked")
     assert result.exit_code == 3
     assert "push p7 by its@other-host has not ended" in result.stdout
 
@@ -279,7 +279,7 @@ def test_what_is_never_pushed(place: Place, change: dict[str, Any], says: str) -
     path.write_bytes(dump_plan(content))
     if change:
         its("plans", "add", str(path), "--district", "north")
-    result = its("push", str(path), "--to", place.targets(), "--execute")
+    result = its("push", str(path), "--to", place.targets(), "--execute", "--unchecked")
     assert result.exit_code == 2
     assert re.search(says, result.output), result.output
 
@@ -304,14 +304,14 @@ def test_an_action_of_another_time_of_day_is_no_change_of_pattern(place: Place) 
     its("plans", "approve", place.plan, "--by", "Ann")
     evening = place.targets(DEFAULT + 'command = "action"\n', extra="actions = [2]")
     for _ in range(2):
-        result = its("push", place.plan, "--to", evening, "--execute")
+        result = its("push", place.plan, "--to", evening, "--execute", "--unchecked")
         assert result.exit_code == 0, result.output
     assert running(place) == [1, 1]
     assert [wire.read(a.port, [f"{o.ACTION_PATTERN}.2"])[f"{o.ACTION_PATTERN}.2"] for a in place.agents] == [3, 3]
     morning = place.targets(DEFAULT + 'command = "action"\n', extra="actions = [1]", rows="[2, 4]")
-    assert its("push", place.plan, "--to", morning, "--execute").exit_code == 0
+    assert its("push", place.plan, "--to", morning, "--execute", "--unchecked").exit_code == 0
     assert running(place) == [2, 2]
-    again = its("push", place.plan, "--to", morning, "--execute")
+    again = its("push", place.plan, "--to", morning, "--execute", "--unchecked")
     assert again.exit_code == 3
     assert "not again before" in again.stdout
     for agent in place.agents:
