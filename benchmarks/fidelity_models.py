@@ -23,6 +23,8 @@ from sim.simulate import Simulator
 from sim.trips import draw_trips
 from sim.wave import Wave, WaveResult
 
+DRIVERS = 3
+"""How often drivers' speeds are drawn for SUMO's very vehicles: SUMO's answer is the mean of as many seeds."""
 REALIZATIONS = 5
 """How often turning flows are drawn as vehicles."""
 WORKERS = 2
@@ -51,8 +53,8 @@ def predictions(case: FidelityCase, plans: Sequence[TimingPlan]) -> dict[str, Pr
 
 
 def exact_vehicles(case: FidelityCase, plans: Sequence[TimingPlan]) -> Prediction:
-    """The queue simulation with SUMO's very vehicles and its constants."""
-    return _simulated(case, [case.trips], plans)
+    """The queue simulation with SUMO's very vehicles and its constants, mean over draws of drivers' speeds."""
+    return _simulated(case, [case.trips] * DRIVERS, plans)
 
 
 def five_minute_flows(case: FidelityCase, demand: Demand, plans: Sequence[TimingPlan]) -> Prediction:

@@ -263,10 +263,12 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
             continue
         lane = net.pair[q, c.PAIR_LANE]
         cost = s.lane[lane, c.PRESENT]
-        if not (mask >> net.pair[q, c.PAIR_BIT]) & 1:
+        led = (mask >> net.pair[q, c.PAIR_BIT]) & 1
+        if not led:
             cost += const[c.LANE_CHANGE]
         if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
-            cost += wrong
+            # nobody passes a full lane of his way by changing into one that is wrong
+            cost += wrong if led else c.NOT_THERE
         if _room_at(s, lane, slots, now, way) >= c.NEVER:
             cost += c.FULL
         if mask == -1 and s.lane[lane, c.GATE_FREE] > now:

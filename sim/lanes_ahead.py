@@ -13,7 +13,7 @@ from sim import _tables as k
 if TYPE_CHECKING:
     from sim.compile import CompiledNetwork
 
-LINKS_AHEAD = 2
+LINKS_AHEAD = 8
 """How many links behind the next one drivers look at for the right lane."""
 
 
@@ -29,11 +29,17 @@ def lanes_ahead(compiled: CompiledNetwork, route: NDArray[np.int64], ends: NDArr
     """
     ways = np.full((len(route), LINKS_AHEAD + 1), -1, np.int64)
     ways[:, 0] = route
+    length_m = _lengths_m(compiled)
+    seen_m = np.zeros(len(route))
     for n in range(1, LINKS_AHEAD + 1):
         ways[:-n, n] = route[n:]
-        goes_on = ways[:, n - 1] >= 0
+        goes_on = (ways[:, n - 1] >= 0) & (seen_m < compiled.parameters.lane_ahead_m)
         goes_on[: len(route) - n + 1] &= ~ends[n - 1 :]
         ways[~goes_on, n] = -1
+        if not goes_on.any():
+            ways = ways[:, :n]
+            break
+        seen_m[goes_on] += length_m[ways[goes_on, n]]
     unique, inverse = unique_rows(ways)
     masks = []
     for way in unique.tolist():
@@ -41,6 +47,12 @@ def lanes_ahead(compiled: CompiledNetwork, route: NDArray[np.int64], ends: NDArr
         enough = min(max(reach.values()), compiled.parameters.lane_ahead_m)
         masks.append(sum(1 << bit for bit, far in reach.items() if far >= enough))
     return np.array(masks, np.int64)[inverse].astype(np.int32)
+
+
+def _lengths_m(compiled: CompiledNetwork) -> NDArray[np.float64]:
+    """Length of the link that each row of the pair table leads from. [m]"""
+    links = compiled.network.links
+    return np.array([links[compiled.lane_link[lane]].length_m for lane in compiled.arrays.pair[:, k.PAIR_LANE]])
 
 
 def unique_rows(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -458,11 +458,12 @@ class Simulation:
             if bus_only and not vehicle.is_bus:
                 continue
             cost = len(lane.queue)
-            if targets is not None and not targets >> lane.bit & 1:
+            led = targets is None or bool(targets >> lane.bit & 1)
+            if not led:
                 cost += self.const["lane_change"]
             if not self.lanes_ahead[step] >> lane.bit & 1:
                 waits = targets is None and not vehicle.standing
-                cost += 20_000 if waits else self.const["lane_ahead"]
+                cost += 20_000 if waits or not led else self.const["lane_ahead"]
             if lane.room_from(vehicle.slots, now, way) >= NEVER:
                 cost += 10_000
             if targets is None and lane.gate_free > now:

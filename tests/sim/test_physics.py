@@ -555,3 +555,84 @@ def test_drivers_take_the_lane_their_way_goes_on_from() -> None:
         network = builder.build()
         done = run(network, trips(network, queue_at("in mid out", 20)), length_s=300.0, parameters=IDEAL)
         assert len(done.left("in", 0)) == right
+
+
+def test_drivers_look_past_short_links_for_their_lane() -> None:
+    """Three links of 5 m behind the next junction do not hide that only the left lane leads on behind them."""
+    builder = NetworkBuilder()
+    builder.link("in", "a b", lanes=2)
+    names = ["in", "s1", "s2", "s3"]
+    for n, name in enumerate(names[1:]):
+        builder.link(name, f"{'bcd'[n]} {'cde'[n]}", lanes=2, length_m=5.0)
+    builder.link("out", "e f")
+    for before, name in pairwise(names):
+        for lane in (0, 1):
+            builder.turn(f"{before} {name}", lanes=(lane, lane))
+    builder.turn("s3 out", lanes=(1, 0))
+    done = run(builder.build(), trips(builder.build(), queue_at("in s1 s2 s3 out", 12)), length_s=200.0)
+    assert len(done.left("in", 0)) == 0
+    assert len(done.left("in", 1)) == 12
+
+
+def overflowing(led: tuple[int, ...]) -> Run:
+    """Forty vehicles for "mid", from which only lane 1 leads on, and that on red; turns lead to the lanes `led`."""
+    builder = NetworkBuilder()
+    builder.link("in", "a b")
+    builder.link("mid", "b c", lanes=2, length_m=60.0)
+    builder.link("near", "c d", lanes=2, length_m=20.0)
+    builder.link("out", "d e")
+    for lane in led:
+        builder.turn("in mid", lanes=(0, lane))
+    for lane in (0, 1):
+        builder.turn("mid near", lanes=(lane, lane))
+    builder.turn("near out", lanes=(1, 0), head=("c", 0))
+    builder.program("c", ((60, "r"),))
+    network = builder.build()
+    return run(network, trips(network, queue_at("in mid near out", 40)), length_s=300.0, parameters=IDEAL)
+
+
+def test_nobody_passes_a_full_lane_of_his_way_by_a_wrong_one_that_his_turn_does_not_lead_to() -> None:
+    """The lane that leads on is full: the other stays empty, unless the turn leads there."""
+    assert len(overflowing((1,)).on("mid", 0)) == 0
+    assert len(overflowing((0, 1)).on("mid", 0)) > 0
+
+
+def beside_a_full_link(*, on_red: bool) -> Run:
+    """Main traffic into a link of two places whose end is on red or not; a minor turn crosses it to another link."""
+    builder = NetworkBuilder()
+    builder.link("main", "a c")
+    builder.link("minor", "b c")
+    builder.link("short", "c d", length_m=11.0)
+    builder.link("free", "c e")
+    builder.link("end", "d f")
+    major = builder.turn("main short")
+    builder.turn("minor free", yields_to=[major])
+    builder.turn("short end", head=("s", 0))
+    builder.program("s", ((300, "r"),) if on_red else ((300, "G"),))
+    network = builder.build()
+    rows = [*[(2.0 * n, "main short end") for n in range(6)], (16.0, "minor free")]
+    return run(network, trips(network, rows), length_s=200.0)
+
+
+def test_who_stands_inside_the_junction_blocks_those_who_yield_for_a_minute() -> None:
+    """The third follows two into a full link and stands inside: the minor turn waits 60 s of it, not for ever."""
+    (held,) = beside_a_full_link(on_red=True).left("minor")
+    waited_s = (held.leave - held.arrival) / 10
+    assert STREET.ignore_blocker_s - 20 < waited_s < STREET.ignore_blocker_s + 20
+    (free,) = beside_a_full_link(on_red=False).left("minor")
+    assert (free.leave - free.arrival) / 10 < 10
+
+
+def test_two_lanes_that_lead_into_one_take_turns() -> None:
+    """Queues in two lanes side by side, under green, that merge: each gets every second place behind the junction."""
+    builder = NetworkBuilder()
+    builder.link("in", "a b", lanes=2)
+    builder.link("out", "b c")
+    for lane in (0, 1):
+        builder.turn("in out", lanes=(lane, 0), head=("s", lane))
+    builder.program("s", ((300, "GG"),))
+    network = builder.build()
+    done = run(network, trips(network, queue_at("in out", 30)), length_s=200.0)
+    passed = sorted([*done.left("in", 0), *done.left("in", 1)], key=lambda row: row.leave)
+    order = [row.lane for row in passed]
+    assert sum(a != b for a, b in pairwise(order[4:24])) >= 17
