@@ -133,11 +133,12 @@ def _offer(
 
 
 @njit(cache=True, nogil=True)
-def pointless(t, s, s2, queue, stage_open, arrival, hold_s):
-    """Whether a stage would serve nobody whom the standing one does not serve."""
+def pointless(t, s, s2, queue, base, perm, arrival, hold_s):
+    """Whether a stage would serve nobody better than the standing one does."""
     last = min(arrival.shape[0], t + hold_s[s2] + SOON_S)
     for x in range(queue.shape[0]):
-        if stage_open[s2, x] > 0.0 and stage_open[s, x] <= 0.0:
+        more = base[s2, x] > base[s, x] + 0.02 or base[s2, x] + perm[s2, x] > base[s, x] + perm[s, x] + 0.02
+        if more:
             there = queue[x]
             for now in range(t, last):
                 there += arrival[now, x]
@@ -204,7 +205,7 @@ def search(
                 for s2 in range(n_stage):
                     if s2 == s or ((root or origins[t, s, k] == stage) and not allowed[s2] and s == stage):
                         continue
-                    if allowed[stage] and pointless(t, s, s2, queues[t, s, k], stage_open, arrival, hold_s):
+                    if allowed[stage] and pointless(t, s, s2, queues[t, s, k], base, perm, arrival, hold_s):
                         continue
                     now_queue[:] = queues[t, s, k]
                     more, end = change(
