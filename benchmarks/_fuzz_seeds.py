@@ -79,6 +79,15 @@ TURNS = """from_link,to_link,begin_s,end_s,veh,sd_veh
 wi,eo,25200,26100,120,8
 ei,wo,25200,26100,90.5,
 """
+COMPASS = """intersection,from_time,to_time,SBL,SBT,SBR,WBL,WBT,WBR,NBL,NBT,NBR,total
+State St & 500 S,16:00,17:00,0,1416,427,151,1766,114,206,1089,0,5169
+State St & 600 S,17:00,18:00,129,1612,*,0,0,0,0,817,135,2693
+"""
+FLOWS = "Detector;Time;qPKW;qLKW;vPKW;vLKW\ndet1;0;43;2;48.5;40\ndet2;0;30;0;50;0\ndet1;15;40;1;47;41\n"
+CADYTS = """<measurements>
+<singlelink link="wi" start="53900" end="61000" value="202" stddev="8" type="COUNT_VEH"/>
+<singlelink link="ei" start="53900" end="61000" value="140.5" type="FLOW_VEH_H"/></measurements>
+"""
 DETECTOR_TABLE = "detector,link,lane,pos_m,kind\nd1,wi,0,95,stopbar\nd2,ei,0,20,\n"
 COUNTS = "detector,begin_s,end_s,veh,occupancy_pct,speed_mps\n" + "".join(
     f"d{d},{begin},{begin + 300},{12 + d + begin // 300 % 5},{8.5 + d},{9.5}\n"
@@ -202,6 +211,9 @@ FORMATS = (
     Format(name="Korean inventory", files=_text("i", INVENTORY, "cp949"), read=_inspected),
     # osm2gmns starts as a process of its own for each file
     Format(name="OpenStreetMap", files=_text("o", osm_text()), read=_inspected, share=0.05, needs="osm2gmns"),
+    Format(name="turns by compass", files=_text("t", COMPASS), read=_inspected),
+    Format(name="dfrouter counts", files=_text("f", FLOWS), read=_inspected),
+    Format(name="Cadyts counts", files=_text("m", CADYTS), read=_inspected),
     Format(name="plan.json", files=lambda _: {"p": dump_plan(document_of())}, read=_read_on_crossroads),
     Format(name="counts", files=_text("c", COUNTS), read=_counted),
     Format(name="counts, parquet", files=_counts_parquet, read=_counted),

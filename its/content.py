@@ -13,6 +13,7 @@ from its.recognize import load_day, load_network
 from network_data.detectors import AREA_TAGS, GATE_TAGS, LOOP_TAGS
 from network_data.errors import InputError
 from network_data.formats import kinds
+from network_data.formats.compass import read_compass
 from network_data.formats.files import iter_xml
 from network_data.formats.gmns import read_gmns
 from network_data.formats.hires import read_events
@@ -22,12 +23,14 @@ from network_data.formats.korea import TurnCounts, read_inventory, read_nodelink
 from network_data.formats.plan_json import read_plan_json
 from network_data.formats.salt import read_salt, read_salt_signals
 from network_data.formats.sumo_detectors import SumoDetectors, read_sumo_detectors
+from network_data.formats.sumo_measurements import read_flow_table, read_link_counts
 from network_data.formats.sumo_net import read_sumo_net
 from network_data.formats.sumo_tls import read_sumo_programs
 from network_data.formats.utdf import columns_of, placed_turns, read_utdf, read_volumes, turns_of
 from network_data.network import RoadNetwork
 from network_data.plans import ControllerPlan
 from network_data.schedule import ControllerDay, DayPlan, Switch
+from network_data.turns import read_turns
 
 COUNT_INTERVAL_S = 900.0
 """Into which events are counted where counts are asked for. [s]"""
@@ -47,6 +50,8 @@ class Content:
     place_counts: TurnCounts | None = None
     """Counts by intersection and approach that no link is known for."""
     inventory: pd.DataFrame | None = None
+    link_counts: pd.DataFrame | None = None
+    """Counts of whole links, over all their lanes."""
     findings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -215,6 +220,34 @@ def _korea_signals(path: Path, _: RoadNetwork | None) -> Content:
     return Content(kind=kinds.KOREA_SIGNALS, inventory=frame, findings=findings, notes=(note,))
 
 
+def _compass(path: Path, _: RoadNetwork | None) -> Content:
+    read = read_compass(path)
+    return Content(kind=kinds.COMPASS, place_counts=read, notes=read.notes)
+
+
+def _flow_table(path: Path, _: RoadNetwork | None) -> Content:
+    read = read_flow_table(path)
+    return Content(kind=kinds.FLOW_TABLE, counts=read.frame, notes=read.notes)
+
+
+def _link_counts(path: Path, network: RoadNetwork | None) -> Content:
+    frame = read_link_counts(path)
+    odd = sorted(set(frame["link"]) - set(network.links)) if network is not None else []
+    findings = tuple(f"link {name!r} is not in the network" for name in odd)
+    return Content(kind=kinds.LINK_COUNTS, link_counts=frame, findings=findings)
+
+
+def _turns(path: Path, network: RoadNetwork | None) -> Content:
+    if network is None:
+        raise InputError(str(path), "holds turns of links; give the network with --network")
+    table = read_turns(path, network)
+    links = list(zip(*table.pairs, strict=True))
+    frame = pd.DataFrame(
+        {"from_link": links[0], "to_link": links[1], "begin_s": table.begin_s, "end_s": table.end_s, "veh": table.veh}
+    )
+    return Content(kind=kinds.TURNS, turns=frame, notes=table.notes)
+
+
 READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.SUMO_NET: _sumo_net,
     kinds.SUMO_ADDITIONAL: _sumo,
@@ -227,6 +260,10 @@ READERS: dict[Kind, Callable[[Path, RoadNetwork | None], Content]] = {
     kinds.KOREA_LINKS: _nodelink,
     kinds.KOREA_TURNS: _korea_turns,
     kinds.KOREA_SIGNALS: _korea_signals,
+    kinds.COMPASS: _compass,
+    kinds.FLOW_TABLE: _flow_table,
+    kinds.LINK_COUNTS: _link_counts,
+    kinds.TURNS: _turns,
     kinds.UTDF: _utdf,
     kinds.UTDF_VOLUMES: _utdf_volumes,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from its.console import DONE
-from its.content import Content, load_network, read_content, with_plans
+from its.content import Content, load_network, one_day, read_content, with_plans
 from network_data.detectors import Detector
 from network_data.errors import InputError
 from network_data.formats import kinds
+from network_data.formats.compass import LAYOUT, places_at, read_nodes
 from network_data.formats.files import write_aside
 from network_data.formats.gmns import write_gmns
 from network_data.formats.korea import TurnCounts, place_turns, read_places
@@ -22,10 +24,13 @@ from network_data.formats.salt import find_files, read_salt_signals, write_salt_
 from network_data.formats.sumo_detectors import SumoDetectors, as_loops, write_sumo_detectors
 from network_data.formats.sumo_tls import write_sumo_programs
 from network_data.formats.sumo_waut import write_sumo_day
-from network_data.formats.utdf import write_utdf
+from network_data.formats.utdf import columns_of, volumes_of, write_utdf, write_volumes
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.schedule import DayPlan
+
+NO_DATE = datetime.date(2000, 1, 3)
+"""Written where a format wants a date and there is none: a Monday."""
 
 
 @dataclass
@@ -208,6 +213,10 @@ def _to_counts(job: Job) -> list[str]:
     counts = job.content.counts
     if counts is None:
         raise InputError(str(job.source), "holds no counts of detectors")
+    if counts["end_s"].isna().any():
+        raise InputError(
+            str(job.source), "does not say how long was counted: add a row with the next time of a detector"
+        )
     write_aside(job.out, counts.to_csv(index=False))
     if job.content.kind is kinds.HIRES:
         job.left.append("signal events: phases, splits and coordination (its inspect shows them)")
@@ -230,10 +239,13 @@ def _placed(job: Job, counts: TurnCounts) -> pd.DataFrame:
     """Counts by approach as turns of links; of several days the mean."""
     if job.places is None:
         columns = "intersection,approach,turn,from_link,to_link"
+        columns += "; with --network also intersection,node" if counts.layout == LAYOUT else ""
         raise InputError(
             str(job.source), f"counts by approach: say which links these are with --places (CSV {columns})"
         )
-    turns, lost = place_turns(counts, read_places(job.places))
+    nodes = read_nodes(job.places) if counts.layout == LAYOUT else None
+    places = read_places(job.places) if nodes is None else places_at(nodes, columns_of(job.need_network()))
+    turns, lost = place_turns(counts, places)
     job.left += lost
     days = turns["date"].nunique()
     if days > 1:
@@ -243,7 +255,9 @@ def _placed(job: Job, counts: TurnCounts) -> pd.DataFrame:
 
 
 def _to_utdf(job: Job) -> list[str]:
-    network, day = job.need_network(), job.need_day()
+    network = job.need_network()
+    day = job.content.plans or one_day({c.id: c.programs[-1] for c in network.controllers.values()})
+    job.leave_programs(day)
     network = with_plans(network, day)
     plan = TimingPlan(controllers={c.id: c.programs[-1] for c in network.controllers.values()})
     turns = job.content.turns
@@ -258,6 +272,22 @@ def _to_utdf(job: Job) -> list[str]:
     if _switches(day):
         job.left.append("the times of day: the programs due at 08:00 are written")
     _leave(job, detectors=True)
+    return [str(job.out)]
+
+
+def _to_utdf_volumes(job: Job) -> list[str]:
+    """A volume table: turns by intersection and compass movement, of a day that no turns name."""
+    turns = job.content.turns
+    if job.content.place_counts is not None:
+        turns = _placed(job, job.content.place_counts)
+    if turns is None or not len(turns):
+        raise InputError(str(job.source), "holds no turning counts, or none that fit the network (--network)")
+    table, lost = volumes_of(turns, columns_of(job.need_network()), NO_DATE)
+    job.left += lost
+    job.left.append(f"the date: turns have none, {NO_DATE:%m/%d/%Y} is written")
+    write_aside(job.out, write_volumes(table))
+    if job.content.network is not None:
+        job.left.append("the road network and its signals")
     return [str(job.out)]
 
 
@@ -288,6 +318,7 @@ WRITERS: dict[str, Callable[[Job], list[str]]] = {
     "salt-signals": _to_salt,
     "plan-csv": _to_plan_csv,
     "utdf": _to_utdf,
+    "utdf-volumes": _to_utdf_volumes,
     "detectors": _to_detectors,
     "counts": _to_counts,
     "turns": _to_turns,

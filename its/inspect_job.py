@@ -20,6 +20,7 @@ from network_data.formats import kinds
 from network_data.formats.hires import read_events
 from network_data.formats.hires_measures import cycle_of, phase_order, phase_summaries
 from network_data.formats.kinds import Kind, kind_of
+from network_data.formats.korea import TurnCounts
 from network_data.limits import MAX_MEMBERS
 from network_data.network import RoadNetwork
 from network_data.tables import read_table, texts
@@ -122,6 +123,10 @@ def _of_content(seen: Seen, content: Content) -> None:
         seen.contents |= {"loops": len(found.loops), "lane areas": len(found.areas), "entry-exit": len(found.gates)}
     if content.counts is not None:
         seen.contents["count intervals"] = len(content.counts)
+    if content.kind is kinds.FLOW_TABLE and content.counts is not None:
+        _of_flows(seen, content.counts)
+    if content.link_counts is not None:
+        _of_link_counts(seen, content.link_counts)
     if content.turns is not None:
         seen.contents["turning counts"] = len(content.turns)
         if content.network is None:
@@ -132,7 +137,7 @@ def _of_content(seen: Seen, content: Content) -> None:
     if content.kind is kinds.HIRES:
         _of_events(seen)
     if content.place_counts is not None:
-        _of_places(seen, content.place_counts.frame)
+        _of_places(seen, content.place_counts)
     if content.inventory is not None:
         seen.contents |= {"signals": len(content.inventory), "cycles_s": _span(content.inventory["cycle_s"].tolist())}
         seen.missing += [NETWORK, "offsets, yellow and hours of the signals", DEMAND]
@@ -193,17 +198,38 @@ def _of_events(seen: Seen) -> None:
     seen.missing += ["what the channels are: detector places on links", NETWORK]
 
 
-def _of_places(seen: Seen, frame: pd.DataFrame) -> None:
-    days = sorted({str(x)[:10] for x in frame["begin"]})
+def _of_flows(seen: Seen, counts: pd.DataFrame) -> None:
+    seen.contents |= {"detectors": int(counts["detector"].nunique()), "vehicles": float(counts["veh"].sum())}
+    if counts["end_s"].isna().any():
+        seen.missing.append(
+            "how long was counted: the table has one time (a row with the next time of a detector says it)"
+        )
+    seen.missing += ["where the detectors lie: --detectors", NETWORK]
+
+
+def _of_link_counts(seen: Seen, frame: pd.DataFrame) -> None:
+    seen.contents |= {
+        "counts": len(frame),
+        "links": int(frame["link"].nunique()),
+        "vehicles": float(frame["veh"].sum()),
+        "from_s": float(frame["begin_s"].min()),
+        "to_s": float(frame["end_s"].max()),
+    }
+    seen.missing += ["how links split among their lanes or turns: they are counted as a whole", NETWORK, DEMAND]
+
+
+def _of_places(seen: Seen, counts: TurnCounts) -> None:
+    frame = counts.frame
+    days = sorted({str(x)[:10] for x in frame["begin"]}) if counts.dated else []
     seen.contents |= {
         "counts": len(frame),
         "intersections": int(frame["intersection"].nunique()),
         "approaches": len(frame.groupby(["intersection", "approach"])),
         "vehicles": float(frame["veh"].sum()),
-        "days of counts": len(days),
-        "from": days[0],
-        "to": days[-1],
+        "intervals": int(frame["begin"].nunique()),
     }
+    if days:
+        seen.contents |= {"days of counts": len(days), "from": days[0], "to": days[-1]}
     seen.missing += ["which links these approaches are: --places of its convert", NETWORK]
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
 from network_data.errors import InputError
+from network_data.formats.compass import is_compass
 from network_data.formats.files import open_bytes, root_tag
 from network_data.formats.salt.elements import find_files
 
@@ -40,6 +41,9 @@ UTDF_VOLUMES = Kind("utdf-volumes", "Synchro UTDF volume table")
 HIRES = Kind("hires", "high-resolution controller events (Indiana codes)")
 KOREA_LINKS = Kind("korea-nodelink", "Korean standard node-link shapefiles (표준노드링크)")
 KOREA_TURNS = Kind("korea-turns", "turning counts of Korean smart intersections")
+COMPASS = Kind("compass-turns", "turning counts by compass movement (NBL, NBT, …)")
+FLOW_TABLE = Kind("sumo-flows", "counts of SUMO's dfrouter (Detector;Time;qPKW;…)")
+LINK_COUNTS = Kind("cadyts", "link counts of Cadyts (measurements)")
 KOREA_SIGNALS = Kind("korea-signals", "Korean signal inventory (신호 표준데이터)")
 OSM = Kind("osm", "OpenStreetMap (.osm or .pbf)")
 PLAN_JSON = Kind("plan-json", "plan of this engine (plan.json)")
@@ -49,7 +53,7 @@ TURNS = Kind("turns", "turning counts or demand")
 
 KINDS = (
     SUMO_NET, SUMO_ADDITIONAL, SUMO_ROUTES, SALT, SALT_SIGNALS, GMNS, UTDF, UTDF_VOLUMES, HIRES, KOREA_LINKS,
-    KOREA_TURNS, KOREA_SIGNALS, OSM, PLAN_JSON, COUNTS, DETECTORS, TURNS,
+    KOREA_TURNS, KOREA_SIGNALS, COMPASS, FLOW_TABLE, LINK_COUNTS, OSM, PLAN_JSON, COUNTS, DETECTORS, TURNS,
 )  # fmt: skip
 
 ROOT_KINDS = {
@@ -61,6 +65,7 @@ ROOT_KINDS = {
     "routes": SUMO_ROUTES,
     "trafficSignalSystem": SALT_SIGNALS,
     "osm": OSM,
+    "measurements": LINK_COUNTS,
 }
 
 
@@ -173,6 +178,8 @@ TEXT_KINDS: tuple[tuple[Callable[[list[str], str], bool], Kind], ...] = (
 def _of_columns(names: list[str]) -> Kind:
     """By the names of a table's columns."""
     low = {name.lower() for name in names}
+    if is_compass(names):
+        return COMPASS
     for wanted, kind in COLUMN_KINDS:
         if any(option <= low for option in wanted):
             return kind
@@ -181,6 +188,7 @@ def _of_columns(names: list[str]) -> Kind:
 
 COLUMN_KINDS: tuple[tuple[tuple[set[str], ...], Kind], ...] = (
     (({"eventid", "parameter"}, {"event_id", "parameter"}, {"eventcode", "eventparam"}), HIRES),
+    (({"detector", "time", "qpkw"},), FLOW_TABLE),
     (({"from_link", "to_link"},), TURNS),
     (({"detector", "link", "lane"},), DETECTORS),
     (({"detector", "veh"},), COUNTS),

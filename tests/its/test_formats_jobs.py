@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ from network_data.formats.sumo_waut import read_sumo_day
 from network_data.formats.utdf import read_utdf
 from tests.network_data.formats.test_korea import DAEJEON, GGITS, shapefiles
 from tests.network_data.formats.test_salt import folder
-from tests.network_data.formats.test_utdf import VOLUMES, shown, written
+from tests.network_data.formats.test_utdf import FILE, VOLUMES, shown, written
 from tests.network_data.real_networks import files
 from tests.packs import data_pack
 
@@ -188,3 +189,51 @@ def test_korean_counts_become_turns(tmp_path: Path) -> None:
     assert code == 0, text
     assert "a,b,25500.0,25800.0,63.0" in (tmp_path / "t.csv").read_text()
     assert "C7 / C7 / right" in text
+
+
+def test_utdf_volumes_both_ways(tmp_path: Path) -> None:
+    """A volume table becomes turns of the network, these a volume table again, and volumes of a combined file."""
+    network, volumes = written(tmp_path, FILE), tmp_path / "v.csv"
+    volumes.write_text(VOLUMES)
+    assert its("inspect", volumes)[0] == 0
+    code, text = its("convert", volumes, tmp_path / "t.csv", "--to", "turns", "--network", network)
+    assert code == 0, text
+    turns = pd.read_csv(tmp_path / "t.csv")
+    code, text = its("convert", tmp_path / "t.csv", tmp_path / "v2.csv", "--to", "utdf-volumes", "--network", network)
+    assert code == 0, text
+    assert "01/03/2000 is written" in text
+    code, _ = its("convert", tmp_path / "v2.csv", tmp_path / "t2.csv", "--to", "turns", "--network", network)
+    assert code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t2.csv").sort_values(list(turns), ignore_index=True),
+                                  turns.sort_values(list(turns), ignore_index=True))  # fmt: skip
+    code, text = its("convert", tmp_path / "t.csv", tmp_path / "u2.csv", "--to", "utdf", "--network", network)
+    assert code == 0, text
+    measured = {k: v for k, v in read_utdf(tmp_path / "u2.csv").volumes_vph.items() if v}
+    assert sum(measured.values()) == pytest.approx(4 * turns["veh"].sum(), rel=0.01)
+
+
+def test_counts_that_lack_something_say_what() -> None:
+    """Utah's counts lack their links, Wildau's the length of their time: both are told."""
+    pack = data_pack()
+    code, text = its("inspect", pack / "utah_state_street" / "turning_counts_pm.csv")
+    assert code == 0
+    assert "which links these approaches are" in text
+    code, text = its("inspect", pack / "wildau" / "counts.csv")
+    assert code == 0
+    assert "how long was counted" in text
+    code, text = its("convert", pack / "wildau" / "counts.csv", "x.csv", "--to", "counts")
+    assert code == 2
+    assert "does not say how long was counted" in text
+
+
+def test_utah_s_counts_become_turns_of_its_network(tmp_path: Path) -> None:
+    """With a table of nodes the counts at one intersection find their links by the compass."""
+    pack = data_pack() / "utah_state_street"
+    nodes = tmp_path / "nodes.csv"
+    nodes.write_text("intersection,node\nState St & 1700 S,0\n")
+    counts = pack / "turning_counts_pm.csv"
+    code, text = its("convert", counts, tmp_path / "t.csv", "--to", "turns", "--network", pack, "--places", nodes)
+    assert code == 0, text
+    turns = pd.read_csv(tmp_path / "t.csv")
+    assert len(turns) > 10
+    assert turns["veh"].sum() > 4000

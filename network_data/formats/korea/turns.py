@@ -36,11 +36,15 @@ FEW = 0.1
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TurnCounts:
-    """Counts in one shape whatever the layout; `notes` say what the figures may hide."""
+    """Counts in one shape whatever the layout; `notes` say what the figures may hide.
+
+    Where the layout states no date, `dated` is False and the day of `begin` means nothing.
+    """
 
     layout: str
     frame: pd.DataFrame
     notes: tuple[str, ...]
+    dated: bool = True
 
 
 def read_turn_counts(path: Path | str) -> TurnCounts:

@@ -23,6 +23,7 @@ TITLE = "Turning Movement Count"
 MINUTES = re.compile(r"\s*(\d+)\s+minute", re.IGNORECASE)
 MOVEMENTS = ("NBL", "NBT", "NBR", "SBL", "SBT", "SBR", "EBL", "EBT", "EBR", "WBL", "WBT", "WBR")
 MAX_VEH = 20_000
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -150,6 +151,51 @@ def placed_turns(
     frame = pd.DataFrame(rows, columns=[*keys, "veh"]).groupby(keys, sort=False).mean().reset_index()
     notes = [f"{name}: {veh:g} vehicles find no movement in the network" for name, veh in lost.items()]
     return frame, notes
+
+
+def volumes_of(
+    turns: pd.DataFrame, columns: Mapping[tuple[str, str], tuple[str, str]], date: datetime.date
+) -> tuple[VolumeTable, list[str]]:
+    """Turns of a network as a volume table: the way back of `placed_turns`.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        from_link, to_link, begin_s, end_s, veh; all intervals of one length.
+    columns : mapping
+        (node, column such as NBL) → links, as `columns_of` gives them.
+    date : date
+        The day to write; turns have none.
+
+    Raises
+    ------
+    DemandError
+        Intervals of several lengths, of no whole minutes, or no turn that has a column.
+    """
+    lengths = sorted({float(x) for x in (turns["end_s"] - turns["begin_s"]).round(6)})
+    if len(lengths) != 1 or lengths[0] % 60 or not 60 <= lengths[0] <= DAY_S:
+        told = ", ".join(f"{x:g}" for x in lengths[:5])
+        raise DemandError(
+            "volume table", f"intervals of {told} s; the format knows one length for all, in whole minutes"
+        )
+    names = {pair: key for key, pair in columns.items()}
+    cells: dict[tuple[float, str], dict[str, float]] = {}
+    lost: dict[tuple[str, str], float] = {}
+    for a, b, begin_s, veh in turns[["from_link", "to_link", "begin_s", "veh"]].itertuples(index=False):
+        if (a, b) not in names:
+            lost[a, b] = lost.get((a, b), 0.0) + float(veh)
+            continue
+        node, column = names[a, b]
+        row = cells.setdefault((float(begin_s), node), {})
+        row[column] = row.get(column, 0.0) + float(veh)
+    if not cells:
+        raise DemandError("volume table", "none of the turns is a left, through or right at an intersection")
+    rows = [
+        {"date": date, "begin_s": begin_s, "intid": node, **{name: row.get(name, np.nan) for name in MOVEMENTS}}
+        for (begin_s, node), row in sorted(cells.items())
+    ]
+    left = [f"{a or 'in'} -> {b or 'out'}: {veh:g} vehicles, no movement of its own" for (a, b), veh in lost.items()]
+    return VolumeTable(frame=pd.DataFrame(rows), interval_s=lengths[0]), left
 
 
 def turns_of(
