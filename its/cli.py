@@ -170,9 +170,15 @@ def optimize(
     confirm: Annotated[
         Confirm | None, typer.Option(help="The last few candidates also run in SUMO; the plan wins in both models.")
     ] = None,
+    tradeoff: Annotated[
+        bool,
+        typer.Option("--tradeoff", help="Also plans of which none has less delay, stops and waits on foot at once."),
+    ] = False,
 ) -> None:
     """Better signal plans from counts: plan.json, plan.add.xml, plan.csv, report.html and run.json into DIR."""
     started_s = time.monotonic() - time.process_time()
+    if tradeoff and confirm is not None:
+        raise typer.BadParameter("--tradeoff gives many plans, --confirm asks for one; leave either out")
     source = _source(detectors, counts, turns, None, begin, end, days)
     request = OptimizeRequest(
         network=network,
@@ -185,6 +191,7 @@ def optimize(
         iterations=iterations,
         workers=workers,
         confirm=confirm,
+        tradeoff=tradeoff,
         started_s=started_s,
     )
 

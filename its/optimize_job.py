@@ -37,6 +37,7 @@ from its.saturation import saturation_of
 from its.simulated_checks import simulated_checks
 from its.sumo import sumo_home
 from its.today import todays_check, with_occupancy
+from its.tradeoff_job import tradeoff_files, tradeoff_text
 from its.warm import compile_kernels
 from network_data.errors import OutsideProgramError
 from network_data.formats.files import write_together
@@ -52,6 +53,7 @@ from network_data.whole_seconds import Losses, to_sumo
 from optimizer.explain import Reason, explain
 from optimizer.flows import mean_flows_vph
 from optimizer.optimize import STAGES_UP_TO, Result, draws_of, optimize
+from optimizer.tradeoff import Front, trade_off
 from sim.measures import Measures, People, measure
 from sim.occupancy import occupancies
 
@@ -61,6 +63,8 @@ MOST_EXPLAINED = 500
 """Signals up to which every changed number is explained."""
 INDENTED_UP_TO = 300
 """Signals up to which run.json is laid out in lines; in larger networks it is compact."""
+TRADEOFF_SHARE = 0.6
+"""Of the time for searching, what the trade-off takes where it is asked for. [-]"""
 WRITE_RESERVE_S = 1.5
 """Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
 MEASURE_S, CHECK_S, CHAPTER_S = 1.6e-6, 0.012, 0.02
@@ -87,6 +91,7 @@ class _Work:
     interruption: Interruption
     trials: tuple[Trial, ...] = ()
     confirm: dict[str, Any] | None = None
+    front: Front | None = None
 
 
 def optimize_job(request: OptimizeRequest) -> int:
@@ -107,6 +112,7 @@ def optimize_job(request: OptimizeRequest) -> int:
         result, work = (
             _confirmed(request, inputs, work) if request.confirm else (_searched(request, inputs, work), work)
         )
+        work = replace(work, front=_front(request, inputs, result, work)) if request.tradeoff else work
         _measure_and_write(request, inputs, people, result, work)
     return interruption.exit_code
 
@@ -119,6 +125,8 @@ def _searched(request: OptimizeRequest, inputs: _Inputs, work: _Work, *, reserve
     """
     deadline = _deadline(request, inputs, work.compile_s)
     deadline = deadline - reserve_s if deadline is not None else None
+    if request.tradeoff and deadline is not None:
+        deadline -= TRADEOFF_SHARE * (deadline - time.monotonic())
     work.console.say("searching; Ctrl-C ends with the best plan so far")
     with work.console.stage("optimize") as stage:
 
@@ -133,6 +141,27 @@ def _searched(request: OptimizeRequest, inputs: _Inputs, work: _Work, *, reserve
         mean = _search(request, inputs, work, for_the_mean(inputs.settings), half, told).plan
         result = _search(request, inputs, work, inputs.settings, deadline, told, known=mean)
         return replace(result, mean_plan=mean)
+
+
+def _front(request: OptimizeRequest, inputs: _Inputs, result: Result, work: _Work) -> Front:
+    """The trade-off of delay, stops and waits on foot, the result among its candidates."""
+    with work.console.stage("trade-off") as stage:
+        return trade_off(
+            inputs.network,
+            inputs.demand.scenarios,
+            inputs.field,
+            inputs.settings,
+            begin_s=inputs.demand.begin_s,
+            end_s=inputs.demand.end_s,
+            first=[("result", result.plan)],
+            seed=request.seed,
+            iterations=inputs.effort.iterations,
+            deadline=_deadline(request, inputs, work.compile_s),
+            measured_links=inputs.demand.measured_links,
+            saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
+            stop=work.interruption.asked,
+            progress=stage.update,
+        )
 
 
 def _search(
@@ -218,6 +247,8 @@ def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People
     with console.stage("write"):
         run = _write(request, inputs, result, measured, shown, occupied, work)
     print_run(run, request.out)
+    if "tradeoff" in run:
+        print(f"\n{tradeoff_text(run['tradeoff'])}")
     if run["robust"] is not None and (table := robust_text(run["robust"])):
         print(f"\n{table}\n{run['robust']['said']}")
     say_notes([*unproven(run["today"]), *run["notes"], *run["demand"]["notes"]], console)
@@ -326,8 +357,12 @@ def _write(
         )
     )
     out, n_signals = request.out, len(inputs.network.controllers)
+    more: dict[Path, bytes | str] = {}
+    if work.front is not None:
+        more, run["tradeoff"] = tradeoff_files(work.front, out, lambda plan: _document_of(request, inputs, plan))
     write_together(
-        {
+        more
+        | {
             out / "plan.json": dump_plan(document),
             out / "plan.add.xml": write_sumo_programs(exported),
             out / "plan.csv": plan_csv(inputs.network, result.plan),
@@ -336,6 +371,24 @@ def _write(
         }
     )
     return run
+
+
+def _document_of(request: OptimizeRequest, inputs: _Inputs, plan: TimingPlan) -> dict[str, Any]:
+    """The document of a further plan of this run, its check passed once more."""
+    findings = check_plan(inputs.network, plan, inputs.field, inputs.settings, demand=inputs.demand.scenarios)
+    return plan_document(
+        inputs.network,
+        plan,
+        inputs.field,
+        inputs=inputs.hashes,
+        engine=engine_versions(),
+        seed=request.seed,
+        period={"begin_s": inputs.demand.begin_s, "end_s": inputs.demand.end_s, "days": request.source.days},
+        objective={"weights": inputs.settings.objective.model_dump()},
+        bounds=(),
+        checks=checks_of(findings, inputs.network, inputs.settings),
+        findings=findings,
+    )
 
 
 def replace_ids(plan: TimingPlan, program_id: str) -> TimingPlan:

@@ -52,6 +52,7 @@ class OptimizeRequest:
     iterations: int | None = None
     workers: int | None = None
     confirm: Confirm | None = None
+    tradeoff: bool = False
     started_s: float = field(default_factory=time.monotonic)
 
 
