@@ -32,6 +32,10 @@ ROUNDS = 200
 STARTS_S, AS_LIKELY = (1.7, 2.0, 2.4), 2.0
 """First guesses of the saturation headway [s]; laws whose log-likelihood is so near to the best explain as well (the
 95 % point of a likelihood ratio with one degree of freedom is 1.92)."""
+HINDERED_S = 5.0
+"""Longer headways in a queue come from outside: no room behind the junction, somebody who crosses. [s]"""
+CLOSE_TIMES = 2.0
+"""Who follows within so many saturation headways had to slow down for the queue, or might have. [-]"""
 SMALL = 1e-300
 
 
@@ -197,14 +201,36 @@ def _told(found: Departures, fit: _Fit, least_headways: float, least_greens: int
     rough_s = total.sum() / weight.sum()
     doubt = (unsure * (values - rough_s) ** 2).sum()
     headway = _ratio(total + cut * found.rest_s, weight + cut * (1 - fit.spread**2) / 2, float(doubt))
+    startup = _startup(h, queued, headway)
+    others = _other_readings(h, late, headway.value)
+    half_s = headway.high - headway.value  # chance is the same to all observers
+    low_s, high_s = (pick(headway.value, *others) for pick in (min, max))
+    headway = replace(headway, low=low_s - half_s, high=high_s + half_s)
     return QueueDischarge(
         headway_s=headway,
-        startup_loss_s=_startup(h, queued, headway),
+        startup_loss_s=startup,
         end_use_s=_end_use(found, goes_on),
         n_green=int((weight > 0.5).sum()),
         n_saturated=int((goes_on > 0.5).sum()),
         n_headway=float(weight.sum()),
     )
+
+
+def _other_readings(h: FLOAT, late: FLOAT, headway_s: float) -> tuple[float, float]:
+    """The mean headway as two other observers would have it, who see no queue either. [s]
+
+    One takes long headways in the queue for hindrances from outside and leaves them out. The other counts everybody to
+    the queue who follows closely behind it, as those do who had to slow down for it.
+    """
+    behind = np.where(np.isfinite(h[:, START_PLACES:]), h[:, START_PLACES:], np.inf)
+    free = late * (behind <= HINDERED_S)
+    close = np.cumprod(behind <= CLOSE_TIMES * headway_s, axis=1) * (late[:, :1] > 0.5)
+    return _mean(behind, free, headway_s), _mean(behind, np.maximum(close, late), headway_s)
+
+
+def _mean(values: FLOAT, weight: FLOAT, otherwise: float) -> float:
+    total = weight.sum()
+    return float((np.where(weight > 0, values, 0.0) * weight).sum() / total) if total > 1.0 else otherwise
 
 
 @dataclass(frozen=True, eq=False)

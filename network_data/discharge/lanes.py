@@ -168,8 +168,8 @@ def _judged(d: Detector, greens: Greens, data: Actuations | LoopCounts) -> LaneD
 
 def _from_headways(d: Detector, found: QueueDischarge) -> LaneDischarge:
     h = found.headway_s
-    half_s = ((h.high - h.value) ** 2 + (MODEL_ERROR * h.value) ** 2) ** 0.5
-    flow = Range(value=HOUR_S / h.value, low=HOUR_S / (h.value + half_s), high=HOUR_S / max(h.value - half_s, 0.5))
+    more_s, less_s = (float(np.hypot(side, MODEL_ERROR * h.value)) for side in (h.high - h.value, h.value - h.low))
+    flow = Range(value=HOUR_S / h.value, low=HOUR_S / (h.value + more_s), high=HOUR_S / max(h.value - less_s, 0.5))
     reason = _doubt(flow)
     if reason:
         return _unknown(d, reason)

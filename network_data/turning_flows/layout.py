@@ -102,10 +102,15 @@ class Layout:
     @cached_property
     def gate_weight(self) -> FLOAT:
         """How much traffic a link at the edge usually brings or takes, in units of a common one-lane street, (L,)."""
+        links = self.unknowns.network.links
+        speed_mps = np.array([links[x].speed_mps for x in self.unknowns.links])
+        return np.asarray(self.n_lane**LANE_POWER * (speed_mps / 13.9) ** SPEED_POWER)
+
+    @cached_property
+    def n_lane(self) -> FLOAT:
+        """Lanes for all traffic, a fifth of one where there are none, (L,)."""
         links = [self.unknowns.network.links[x] for x in self.unknowns.links]
-        n_lane = np.array([sum(lane.kind == "general" for lane in link.lanes) or 0.2 for link in links], dtype=float)
-        speed_mps = np.array([link.speed_mps for link in links])
-        return np.asarray(n_lane**LANE_POWER * (speed_mps / 13.9) ** SPEED_POWER)
+        return np.array([sum(lane.kind == "general" for lane in link.lanes) or 0.2 for link in links], dtype=float)
 
     @cached_property
     def length_m(self) -> FLOAT:

@@ -32,7 +32,7 @@ def test_a_measured_flow_has_a_narrow_range_and_a_guess_a_wide_one():
     """Straight on from a counted link without another way, and the left turn that nothing counts."""
     demand = estimate(counts(wi=30, ni=12), links=("wi", "ni")).demand
     low, high = total_range(demand, "ni", "so")
-    assert high - low < 0.25 * 144
+    assert high - low < 0.3 * 144
     low, high = total_range(demand, "wi", "no")
     assert high - low > 0.3 * 360
 
