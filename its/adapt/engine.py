@@ -245,8 +245,14 @@ def _row(decision: LocalDecision, now_s: float, runner: Runner) -> dict[str, Any
 
 
 def siblings_of(detectors: Sequence[Detector]) -> list[list[int]]:
-    """Per loop the other loops of its link."""
+    """Per loop the other loops of its lane; where there are none, those of its link."""
+    by_lane: dict[tuple[str, int], list[int]] = {}
     by_link: dict[str, list[int]] = {}
     for n, detector in enumerate(detectors):
+        by_lane.setdefault((detector.link_id, detector.lane), []).append(n)
         by_link.setdefault(detector.link_id, []).append(n)
-    return [[m for m in by_link[detector.link_id] if m != n] for n, detector in enumerate(detectors)]
+    out = []
+    for n, detector in enumerate(detectors):
+        lane = [m for m in by_lane[detector.link_id, detector.lane] if m != n]
+        out.append(lane or [m for m in by_link[detector.link_id] if m != n])
+    return out

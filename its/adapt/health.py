@@ -22,7 +22,7 @@ SILENT_VEH = 12.0
 """So many vehicles should have come in the silence by the loop's own flow: chance alone, one in 160,000. [veh]"""
 BESIDE_VEH = 8
 """Where the loops beside it have told no more than this since, traffic itself may have paused. [veh]"""
-NEVER_S, NEVER_VEH = 300.0, 36
+NEVER_S, NEVER_VEH = 300.0, 20
 """A loop that has never told anything is silent after so long, when those beside it have told so many. [s, veh]"""
 MEMORY_S = 900.0
 RECOVERY_VEH = 3
@@ -49,7 +49,7 @@ class HealthMonitor:
     detector_ids : sequence of str
         Loops in the order of the observations.
     siblings : sequence of sequence of int
-        Per loop those whose traffic tells whether it should have some: loops of the same link.
+        Per loop those whose traffic tells whether it should have some: loops of the same lane, else of the link.
     """
 
     def __init__(self, detector_ids: Sequence[str], siblings: Sequence[Sequence[int]]) -> None:

@@ -82,12 +82,22 @@ class Runner:
     def allowed(self) -> NDArray[np.bool_]:
         """Stages that may come next; where somebody's red gets too long only those that end it. (S,)"""
         pool = self.pool
-        rest_s = pool.max_red_s - self.red_s - pool.longest_change_s - DUE_S
         out = np.ones(len(pool.stages), np.bool_)
+        # one more change and stay may come before the one that is due, and one for each that is due before it
+        step_s = pool.longest_change_s + max(pool.min_hold_s)
+        rest_s = pool.max_red_s - self.red_s - pool.longest_change_s - DUE_S - step_s
+        wanted: list[NDArray[np.bool_]] = []
+        forced = False
         for k in np.argsort(rest_s, kind="stable"):
-            if rest_s[k] > 0:
+            if rest_s[k] > step_s * len(pool.stages):
                 break
-            out = _among(out, np.array([stage[k] in OPEN for stage in pool.stages]))
+            serving = pool.opens[:, k]
+            at = next((n for n, stages in enumerate(wanted) if (stages & serving).any()), len(wanted))
+            wanted = [*wanted, serving] if at == len(wanted) else wanted
+            wanted[at] = wanted[at] & serving
+            forced |= bool(rest_s[k] <= step_s * at)
+        if forced:
+            out = _among(out, wanted[0])
         return self._protecting(out) if pool.guarded else out
 
     def note_blocked(self, blocked: NDArray[np.bool_]) -> None:

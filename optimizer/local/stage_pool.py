@@ -51,6 +51,11 @@ class StagePool:
     guarded: frozenset[int] = frozenset()
 
     @cached_property
+    def opens(self) -> NDArray[np.bool_]:
+        """(S, H): whether a stage lets a link index be driven."""
+        return np.array([[letter in OPEN for letter in stage] for stage in self.stages])
+
+    @cached_property
     def protects(self) -> NDArray[np.bool_]:
         """(S, H): whether a stage gives a link index a protected green."""
         pairs = self.controller.conflicts
