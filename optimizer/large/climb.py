@@ -40,7 +40,7 @@ LEARNING = 0.5
 """How much of what a run says of an unchanged place is believed, against what runs before said. [-]"""
 WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
-QUOTAS = {"offsets": 8, "splits": 8}
+QUOTAS = {"offsets": 4, "splits": 4}
 """Steps of the first rungs of the ladder; all others are for the last."""
 DEFAULT_STEPS = 200
 """Steps where neither iterations nor a deadline end the search."""
