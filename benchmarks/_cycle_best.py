@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks._cycle_cases import Network
@@ -29,11 +29,15 @@ SAME = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """Delay per vehicle of the plan that the case begins with and of the best one known, by the judge. [s/veh]"""
+    """Delay per vehicle of the plan that the case begins with and of the best one known, by the judge. [s/veh]
+
+    `others` are the values of those that did not win.
+    """
 
     begin_s_per_veh: float
     best_s_per_veh: float
     found_by: str
+    others: dict[str, float] = field(default_factory=dict)
 
 
 def stored() -> dict[str, Best]:
@@ -78,4 +82,5 @@ def search_best(case: Network, plan: TimingPlan, cycle_s: int, judge: Judge, bud
     found[f"rolling, {time.process_time() - began_s:.0f} CPU s"] = rolling.plan
     values = dict(zip(found, judge.delay_s(list(found.values())), strict=True))
     winner = min(values, key=lambda who: values[who])
-    return Best(judge.delay_s([plan])[0], values[winner], winner)
+    others = {who: value for who, value in values.items() if who != winner}
+    return Best(judge.delay_s([plan])[0], values[winner], winner, others)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks._cycle_best import Best, best_of, search_best, store
 from benchmarks._cycle_cases import CYCLES_S, SIDES, Network, cycle_network
@@ -61,25 +62,32 @@ COLUMNS = (
 
 @dataclass
 class Run:
-    """Decisions of one case, and memory after each. [MB]"""
+    """What the steps of one case took: milliseconds by part, memory after each [MB], and how they ended."""
 
-    decisions: list[Decision] = field(default_factory=list)
+    milliseconds: dict[str, list[float]] = field(default_factory=dict)
     memory_mb: list[float] = field(default_factory=list)
+    signals_changed: list[int] = field(default_factory=list)
+    late: int = 0
+    stopped: int = 0
 
-    def ms(self, key: str) -> np.ndarray:
+    def add(self, decision: Decision) -> None:
+        """Book a step; the decision itself is not kept, so that memory tells of the optimizer alone."""
+        for key, ms in decision.milliseconds.items():
+            self.milliseconds.setdefault(key, []).append(ms)
+        self.memory_mb.append(resident_mb())
+        self.signals_changed.append(len(decision.transition))
+        self.late += decision.status in ("late", "failed")
+        self.stopped += decision.stopped
+
+    def ms(self, key: str) -> NDArray[np.float64]:
         """Milliseconds of a part, or of "total" or "wall", by step."""
-        return np.array([decision.milliseconds[key] for decision in self.decisions])
+        return np.array(self.milliseconds[key])
 
     @property
     def growth_mb(self) -> float:
         """What the second half of the steps added. [MB]"""
         half = len(self.memory_mb) // 2
         return max(self.memory_mb[half:]) - max(self.memory_mb[: half + 1])
-
-    @property
-    def late(self) -> int:
-        """Steps that came too late or failed."""
-        return sum(decision.status in ("late", "failed") for decision in self.decisions)
 
 
 def budget_ms(signals: int, cycle_s: int) -> float:
@@ -137,10 +145,14 @@ def measure(rolling: Rolling, street: Street, n: int, budget: float) -> Run:
     """So many steps, one after the other."""
     run = Run()
     for _ in range(n):
-        seen = street.observe(rolling.plan)
-        run.decisions.append(rolling.step(seen, seen.time_s, budget))
-        run.memory_mb.append(resident_mb())
+        step(rolling, street, budget, run)
     return run
+
+
+def step(rolling: Rolling, street: Street, budget: float, run: Run) -> None:
+    """What the street tells of a cycle, and the decision on the next."""
+    seen = street.observe(rolling.plan)
+    run.add(rolling.step(seen, seen.time_s, budget))
 
 
 def resident_mb() -> float:
@@ -157,7 +169,7 @@ def _row(
     row: dict[str, Cell] = {
         "signals": signals,
         "cycle_s": cycle_s,
-        "cycles": len(run.decisions),
+        "cycles": len(run.memory_mb),
         "median_ms": float(np.median(total)),
         "p99_ms": p99,
         "worst_ms": float(total.max()),
@@ -171,9 +183,9 @@ def _row(
         "best_s_per_veh": None if best is None else best.best_s_per_veh,
         "best_by": None if best is None else best.found_by,
         "quality_ratio": None if best is None else reached / best.best_s_per_veh,
-        "changed": sum(bool(d.transition) for d in run.decisions),
-        "signals_changed": sum(len(d.transition) for d in run.decisions),
-        "stopped": sum(d.stopped for d in run.decisions),
+        "changed": sum(n > 0 for n in run.signals_changed),
+        "signals_changed": sum(run.signals_changed),
+        "stopped": run.stopped,
         "late": run.late,
     }
     for part in PARTS:
@@ -266,9 +278,7 @@ def soak(options: Options) -> Table:
     street = Street(network, rolling.layout, REQUIRED_CYCLE_S, seed=6)
     run, until_s = Run(), time.monotonic() + length_s
     while time.monotonic() < until_s:
-        part = measure(rolling, street, 1, budget_ms(signals, REQUIRED_CYCLE_S))
-        run.decisions += part.decisions
-        run.memory_mb += part.memory_mb
+        step(rolling, street, budget_ms(signals, REQUIRED_CYCLE_S), run)
     row = _row(signals, REQUIRED_CYCLE_S, run, math.nan, math.nan, None, quick=True)
     keys = ("begin_s_per_veh", "reached_s_per_veh")
     row |= dict.fromkeys(keys)
@@ -277,6 +287,6 @@ def soak(options: Options) -> Table:
         title=f"Soak of {length_s / 60:g} minutes, step after step",
         columns=COLUMNS,
         rows=[row],
-        notes=[f"{run.late} of {len(run.decisions)} steps late or failed; memory {'flat' if flat else 'grows'}"],
+        notes=[f"{run.late} of {len(run.memory_mb)} steps late or failed; memory {'flat' if flat else 'grows'}"],
         failed=bool(row["missed"]) or not flat,
     )

@@ -28,6 +28,8 @@ from sim.transition_cycles import TransitionLimits
 from sim.transitions import Transition, switch_program
 
 SECONDS = NDArray[np.int64]
+REMEMBERED = 500
+"""Signals whose rules on sequences are kept, for memory that stays flat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,8 @@ class HandOver:
             if found is not None:
                 return found
         if at not in self._rules:
+            if len(self._rules) >= REMEMBERED:
+                self._rules.clear()
             programs = (self._field(at), *self.models[at].controller.programs)
             least_s = self.settings.limits.min_green_s
             self._rules[at] = sequence_rules(

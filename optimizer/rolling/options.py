@@ -43,7 +43,7 @@ class RollingOptions:
     cycle_every_s: float = 600.0
     least_gain: float = 0.001
     hand_over_share: float = 0.35
-    wall_factor: float = 3.0
+    wall_factor: float = 6.0
     seed: int = 0
 
     def __post_init__(self) -> None:

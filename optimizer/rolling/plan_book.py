@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from network_data.plans import ControllerPlan
 from sim import _tables as k
-from sim.compile import CompiledNetwork, ControllerArrays, compile_controller, join_controllers, ticks
-
-CACHED = 60_000
-"""Settings of signals whose arrays are remembered."""
+from sim.compile import CompiledNetwork, compile_controller, join_controllers, ticks
 
 
 class PlanBook:
@@ -20,7 +17,6 @@ class PlanBook:
 
     def __init__(self, compiled: CompiledNetwork, programs: Sequence[ControllerPlan]) -> None:
         self.compiled = compiled
-        self._cache: dict[tuple[int, tuple[int, bytes, int]], ControllerArrays] = {}
         self.parts = [compile_controller(compiled, program) for program in programs]
         self.offset_ticks = np.array([ticks(program.offset_s) for program in programs], np.int64)
         self._join()
@@ -32,13 +28,9 @@ class PlanBook:
         self._window_at = np.concatenate(([0], np.cumsum(n_window)))
         self._controller = np.repeat(np.arange(len(self.parts)), n_signal)
 
-    def put(self, at: int, program: ControllerPlan, key: tuple[int, bytes, int]) -> None:
-        """Give a signal another program; `key` tells programs of one signal apart."""
-        part = self._cache.get((at, key))
-        if part is None:
-            if len(self._cache) >= CACHED:
-                self._cache.clear()
-            part = self._cache[at, key] = compile_controller(self.compiled, program)
+    def put(self, at: int, program: ControllerPlan) -> None:
+        """Give a signal another program."""
+        part = compile_controller(self.compiled, program)
         before, self.parts[at] = self.parts[at], part
         self.offset_ticks[at] = ticks(program.offset_s)
         if len(part.window) != len(before.window):

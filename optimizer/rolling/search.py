@@ -81,7 +81,7 @@ class Search:
 
     def put(self, at: int, setting: Setting) -> None:
         """Let the book have a setting."""
-        self.book.put(at, plan_of(self.moves.models[at], setting), setting.key())
+        self.book.put(at, plan_of(self.moves.models[at], setting))
 
     @property
     def total(self) -> float:

@@ -124,7 +124,7 @@ def test_the_book_holds_what_the_simulation_would_compile() -> None:
     book = PlanBook(layout.compiled, [street.plan.controllers[name] for name in layout.signals])
     at = layout.signals.index("2.1")
     shifted = replace(street.plan.controllers["2.1"], offset_s=17.0)
-    book.put(at, shifted, (0, b"", 17))
+    book.put(at, shifted)
     plan = replace(street.plan, controllers={**street.plan.controllers, "2.1": shifted})
     got, want = book.at_moment(1234.0), compile_plan(layout.compiled, plan, begin_s=1234.0)
     np.testing.assert_array_equal(got.signal, want.signal)
