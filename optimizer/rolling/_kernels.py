@@ -80,17 +80,21 @@ def _reach(table, to_mask, length_m, way, beyond, n_beyond, bits, far):
 
 
 @njit(**FAST)
-def lanes_and_gates(table, to_mask, length_m, ahead_m, route_start, route, lanes, gate):
+def lanes_and_gates(table, to_mask, length_m, ahead_m, links_ahead, route_start, route, lanes, gate):
     """Per step the lanes from which the way goes on far enough (bits), per vehicle the gate it enters by.
 
-    The rules of `sim.lanes_ahead` and of the gates in `sim.compile`, for cars. length_m: of each lane's link.
+    The rules of `sim.lanes_ahead` and of the gates in `sim.compile`, for cars. length_m: of each lane's link; drivers
+    look ahead_m far, over links_ahead links at most.
     """
     bits, far, beyond = np.empty(32, np.int64), np.empty(32), np.empty((2, 32))
     way = np.empty(2, np.int64)
     for v in range(len(route_start) - 1):
         begin, end = route_start[v], route_start[v + 1]
         for i in range(begin, end):
-            depth = min(3, end - i)
+            depth, seen_m = 1, 0.0
+            while depth <= links_ahead and i + depth < end and seen_m < ahead_m:
+                seen_m += length_m[table[route[i + depth], k.PAIR_LANE]]
+                depth += 1
             n_beyond = 0
             for back in range(depth - 1, -1, -1):
                 way[0] = route[i + back]

@@ -13,6 +13,7 @@ from optimizer.rolling.layout import FLOAT, StreetLayout
 from sim import _kernels as queue_kernel
 from sim import _tables as k
 from sim.compile import SPEED_RANGE, TICKS, constants, new_state
+from sim.lanes_ahead import LINKS_AHEAD
 
 LEAD_S = 30.0, 90.0
 """Not counted at the begin of a run, drawn anew each time: a plan must not seem better because it would serve those who
@@ -116,8 +117,8 @@ class NearFuture:
                                     key, choice_vps)  # fmt: skip
         lanes, gate = np.empty(len(route), np.int32), np.empty(n, np.int64)
         _kernels.lanes_and_gates(
-            compiled.arrays.pair, self._to_mask, self._length_m, compiled.parameters.lane_ahead_m, start, route, lanes,
-            gate,
+            compiled.arrays.pair, self._to_mask, self._length_m, compiled.parameters.lane_ahead_m, LINKS_AHEAD, start,
+            route, lanes, gate,
         )  # fmt: skip
         vehicle = np.zeros((n, k.N_VEHICLE), np.int32)
         vehicle[:, k.DEPART] = np.round(depart_s * TICKS)

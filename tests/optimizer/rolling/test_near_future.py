@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from network_data.network import RoadNetwork
 from network_data.trips import Trips
 from optimizer.rolling import _kernels
 from optimizer.rolling.estimate import Estimate
@@ -16,8 +17,10 @@ from optimizer.rolling.near_future import NearFuture, Vehicles, cumulative_share
 from optimizer.rolling.plan_book import PlanBook
 from sim import _tables as k
 from sim.compile import compile_plan, compile_trips
+from sim.lanes_ahead import LINKS_AHEAD
 from sim.simulate import Simulator
 from tests.builders import SPACING_M
+from tests.network_data.signal_grids import signal_grid
 from tests.optimizer.rolling.scenes import Street, arterial, grid
 from tests.sim.random_networks import random_network, random_trips
 
@@ -42,13 +45,24 @@ def test_lanes_and_gates_are_those_of_the_simulation(seed: int) -> None:
     rng = random.Random(seed)
     network = random_network(rng, 6)
     trips = replace_buses(random_trips(rng, network, 200, 300.0))
+    laid_out_alike(network, trips)
+
+
+def test_lanes_over_many_short_links_are_those_of_the_simulation() -> None:
+    """Where blocks are short drivers look over several of them."""
+    network = signal_grid(6, 6, spacing_m=35.0)
+    laid_out_alike(network, replace_buses(random_trips(random.Random(1), network, 400, 300.0)))
+
+
+def laid_out_alike(network: RoadNetwork, trips: Trips) -> None:
+    """Lanes ahead and gates of the kernel are those of `compile_trips`."""
     compiled = street_layout(network).compiled
     want = compile_trips(compiled, trips, begin_s=0.0, seed=0)
     lanes, gate = np.empty(len(want.route), np.int32), np.empty(len(trips), np.int64)
     length_m = np.array([network.links[link].length_m for link in compiled.lane_link])
     _kernels.lanes_and_gates(
         compiled.arrays.pair, compiled.arrays.conn[:, k.TO_MASK].astype(np.int64), length_m,
-        compiled.parameters.lane_ahead_m, trips.route_start, want.route, lanes, gate,
+        compiled.parameters.lane_ahead_m, LINKS_AHEAD, trips.route_start, want.route, lanes, gate,
     )  # fmt: skip
     np.testing.assert_array_equal(lanes, want.lanes)
     np.testing.assert_array_equal(gate, want.vehicle[:, k.GATE])
