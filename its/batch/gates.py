@@ -141,7 +141,7 @@ def change_gate(found: ChangeFigures, limits: Gates) -> GateRecord:
         if value > most + 1e-9
     ]
     reason = "; ".join(faults) or (
-        f"{found.changed} of {found.n_signal} signals change cycle, greens or stages, {found.new_stages} stages; "
+        f"{found.changed} of {found.n_signal} signals change, {found.new_stages} of them their stages; "
         f"cycles by {found.cycle_s:g} s, greens by {found.green_s:g} s at most"
     )
     figures = {

@@ -18,6 +18,7 @@ from network_data.errors import PlanError
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, ControllerPlan, TimingPlan
 from network_data.program_table import ProgramTable
+from network_data.schedule import DAY_S
 from optimizer.objectives import Weighing, weighing_of
 from sim.parameters import STREET
 from sim.simulate import Simulator
@@ -135,14 +136,14 @@ class Trial:
         reckoned with the vehicles of that part, as if it came at its begin.
         """
         loss_s, n_switch = 0.0, 0
-        last = len(self.parts) - 1
         try:
             for n, part in enumerate(self.parts):
-                follows = n > 0 and self.parts[n - 1].end_s == part.begin_s
-                before = self.parts[n - 1].plan if follows else self.running.plan_at(part.begin_s - 1)
+                ahead, behind = self.parts[n - 1], self.parts[(n + 1) % len(self.parts)]  # the day goes round
+                follows = ahead.end_s % DAY_S == part.begin_s
+                before = ahead.plan if follows else self.running.plan_at((part.begin_s - 1) % DAY_S)
                 found = [self._switch(n, before, part.plan)]
-                if n == last or self.parts[n + 1].begin_s != part.end_s:
-                    found.append(self._switch(n, part.plan, self.running.plan_at(part.end_s % 86_400)))
+                if behind.begin_s != part.end_s % DAY_S:
+                    found.append(self._switch(n, part.plan, self.running.plan_at(part.end_s % DAY_S)))
                 loss_s += sum(cost for cost, _ in found)
                 n_switch += sum(count for _, count in found)
         except PlanError as error:

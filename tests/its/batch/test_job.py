@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from benchmarks._batch_districts import write_counts
 from its.batch.work import Outcome
 from its.store import Store
 from its.store.leases import acquire, release
 from its.store.runs import newest_runs
 from network_data.errors import InputError, OutsideProgramError
 from network_data.rules import Finding
-from tests.its.batch.places import EASY, add_new_day, district, write_project
+from tests.its.batch.places import EASY, RECIPE, add_new_day, district, write_project
 from tests.its.jobs import its
 
 
@@ -217,6 +219,23 @@ def test_the_batch_needs_its_extras(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     result = its("batch", write_project(tmp_path))
     assert result.exit_code == 2
     assert "its-signals[batch]" in result.output
+
+
+@pytest.mark.slow
+def test_the_planner_of_days_plans_a_day(place: Path, inline: list[str]) -> None:
+    """Schedule `day`: as many plans as it takes, each with its hours in the store, all gates together."""
+    recipe = replace(RECIPE, minutes=120)
+    write_counts(place, recipe, 3, seed=5)
+    project = write_project(place, schedule="type = 'day'\nbegin = '07:00'\nend = '09:00'")
+    result = its("batch", project)
+    assert result.exit_code in (0, 3), result.output
+    summary = told(place)["centre"]["days"]["weekday"]
+    assert {gate["gate"] for gate in summary["gates"]} & {"gain", "transitions"}
+    store = Store.open(str(place / "its-store.db"))
+    views = store.plans("centre")
+    assert sorted((v.begin_s, v.end_s) for v in views) == [(p["begin_s"], p["end_s"]) for p in summary.get("plans", [])]
+    assert all(25_200 <= v.begin_s < v.end_s <= 32_400 for v in views)
+    store.close()
 
 
 @pytest.mark.slow
