@@ -6,6 +6,7 @@ SUMO's answers are kept by hash in the folder given with `--keep`: a run that wa
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from benchmarks._quality_methods import (
     is_made,
     make,
 )
-from benchmarks._quality_runs import FULL, WORKERS, Demand, Judge, Run, check, demands_of
+from benchmarks._quality_runs import DEMANDS, FULL, LOW_DEMANDS, WORKERS, Demand, Judge, Run, check, demands_of
 from benchmarks._quality_store import Store
 from benchmarks.cases import Case, cases, referee, unpacked
 from benchmarks.tables import Cell, Column, Options, Table
@@ -31,6 +32,8 @@ from network_data.detectors import read_detectors
 from network_data.errors import InputError, SignalError
 from network_data.formats.sumo_net import read_sumo_net
 
+ADAPTIVE = "adapt"
+"""Methods of the closed loop begin so."""
 QUICK_CASES = ("cologne1", "grid4x4")
 SEEDS, QUICK_SEEDS = 5, 2
 SURPRISE = 0.05
@@ -92,6 +95,9 @@ def benchmark(options: Options) -> Table:
                 continue
             rows += of_case
             notes += _surprise(of_case, known[name], seeds)
+        if (adaptive := folder / "adapt.json").is_file():
+            more, told = adaptive_rows(adaptive, seeds, names)
+            rows, notes = joined(rows, more), [*notes, *told]
     return _table(rows, names, seeds, notes, parts)
 
 
@@ -148,7 +154,8 @@ def _columns(rows: Sequence[Mapping[str, Cell]]) -> list[Column]:
 
 def _broken(row: Mapping[str, Cell]) -> bool:
     """Whether a row could not be measured, or a plan of the engine is unsafe, runs into faults or is a loss."""
-    if row["method"] in METHODS and METHODS[str(row["method"])].kind != "engine":
+    known = METHODS.get(str(row["method"]))
+    if row["method"] and (known is None or known.kind != "engine"):
         return False
     difference, half = row.get("difference_s_per_veh"), row.get("difference_ci95_s_per_veh")
     worse = isinstance(difference, float) and isinstance(half, float) and difference - half > 0
@@ -225,6 +232,31 @@ def _surprise(rows: Iterable[Mapping[str, Cell]], case: Case, seeds: int) -> lis
         return []
     known = f"known was {case.expected_s_per_veh:g}"
     return [f"{case.name}: the shipped plan has {shipped:.1f} s/veh under {seeds} seeds, {known}"]
+
+
+def adaptive_rows(path: Path, seeds: int, names: Sequence[str]) -> tuple[list[dict[str, Cell]], list[str]]:
+    """Rows of the closed loop for this table, out of what `benchmarks adapt --json` wrote; and what is left out.
+
+    Only rows under the same seeds count, and of demands without shifted departures (100, 60, 80 %).
+    """
+    written = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    unshifted = {d.scale: d.key for d in (*DEMANDS, *LOW_DEMANDS) if not d.shift_s}
+    out: dict[tuple[str, str], dict[str, Cell]] = {}
+    notes = []
+    for row in written:
+        if row["case"] not in names or not str(row["method"]).startswith(ADAPTIVE):
+            continue
+        if row["seeds"] != seeds:
+            notes.append(f"{row['case']} {row['label']}: {row['seeds']} seeds, not the {seeds} of this table: left out")
+        elif row["scale"] in unshifted:
+            key = unshifted[row["scale"]]
+            one = out.setdefault(
+                (row["case"], row["method"]), {"case": row["case"], "method": row["method"], "label": row["label"]}
+            )
+            one |= {f"delay_{key}_s_per_veh": row["delay_s_per_veh"], f"ci95_{key}_s_per_veh": row["ci95"]}
+            if row["teleports"] or row["collisions"] or row["findings"]:
+                one["remark"] = f"{key} %: teleports, collisions or findings of its judge"
+    return list(out.values()), notes
 
 
 def joined(rows: Sequence[Mapping[str, Cell]], more: Sequence[Mapping[str, Cell]]) -> list[dict[str, Cell]]:

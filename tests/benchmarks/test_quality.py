@@ -205,6 +205,23 @@ def test_rows_from_elsewhere_are_joined_behind_their_case() -> None:
         quality.joined(rows, [{"case": "a", "method": "x"}, row("a", "shipped", 3.0)])
 
 
+def test_rows_of_the_closed_loop_come_from_its_file(tmp_path: Path) -> None:
+    """Those of the cases at hand, under the same seeds, at demands without shifted departures; others are told."""
+    common = {"case": "cologne1", "seeds": 5, "ci95": 0.5, "teleports": 0, "collisions": 0, "findings": 0}
+    rows = [
+        common | {"method": "adapt", "label": "adapt, kept", "scale": 1.0, "delay_s_per_veh": 30.0},
+        common | {"method": "adapt", "label": "adapt, kept", "scale": 0.9, "delay_s_per_veh": 20.0},
+        common | {"method": "adapt_free", "label": "adapt, free", "scale": 1.0, "delay_s_per_veh": 25.0, "seeds": 10},
+        common | {"method": "max-pressure", "label": "max-pressure", "scale": 1.0, "delay_s_per_veh": 25.0},
+        common | {"method": "adapt", "label": "adapt, kept", "scale": 1.0, "delay_s_per_veh": 30.0, "case": "other"},
+    ]
+    (tmp_path / "adapt.json").write_text(json.dumps({"rows": rows}))
+    found, notes = quality.adaptive_rows(tmp_path / "adapt.json", 5, ["cologne1"])
+    assert [(r["method"], r["delay_100_s_per_veh"]) for r in found] == [("adapt", 30.0)]
+    assert "delay_90_s_per_veh" not in found[0]
+    assert notes == ["cologne1 adapt, free: 10 seeds, not the 5 of this table: left out"]
+
+
 def test_programs_in_force_and_the_network_with_them(tmp_path: Path) -> None:
     """Bologna's programs stand in an additional file; the tools get a network that holds them, one per signal."""
     packs.data_pack()
