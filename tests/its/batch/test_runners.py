@@ -182,6 +182,30 @@ def test_a_cluster_gives_the_same_bytes_and_survives_a_lost_worker(place: Path, 
         assert workers[0].wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow
+def test_a_lost_scheduler_ends_the_run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler dies at work: an error that says how much was left; nobody waits for ever."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("its.batch.cluster.LOST_S", 3.0)
+
+    def work_on(address: str) -> None:
+        for _ in run_cluster(tasks_of(place, 6), address):
+            _kill_scheduler(tmp_path / "scheduler.json")
+
+    with dask_cluster(tmp_path, 1) as (address, _), pytest.raises(OutsideProgramError, match="was lost with"):
+        work_on(address)
+
+
+def _kill_scheduler(file: Path) -> None:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(file).encode() in words:
+            os.kill(int(path.parent.name), signal.SIGKILL)
+
+
 def test_a_scheduler_that_is_not_there_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens at the address: an error that names it."""
     pytest.importorskip("distributed")
