@@ -59,7 +59,7 @@ def benchmark(options: Options) -> Table:
     effort = QUICK if options.quick else FULL
     rows: list[dict[str, Cell]] = []
     notes = [
-        f"its optimize for 7 to 9 h from the counts of two weeks, {effort.iterations} iterations in all per plan; judged "
+        f"its optimize for 7 to 9 h from the counts of two weeks, {effort.iterations} iterations per plan; judged "
         "on the working days of 2015-09-21 to 10-04, differences paired by day",
         "Datenquelle: Stadt Münster (dl-de/by-2-0)",
     ]

@@ -17,6 +17,8 @@ from network_data.trips import Trips
 
 MAX_STEPS = 300
 MINUTE_S, COUNT_S = 60.0, 300.0
+LEAST_VEH = 1e-200
+"""Fewer vehicles than these are none: gamma noise on a small flow can come so near 0 that dividing by it overflows."""
 MINUTE_SHARE = 1 / 3
 """Variance over mean beyond Poisson's: 1-minute counts have this share of what 5-minute counts have.
 
@@ -222,7 +224,7 @@ def _clumped(
 
     An interval longer than 5 minutes is split first: what varies between its parts is not in the demand.
     """
-    if mean <= 0:
+    if mean <= LEAST_VEH:
         return np.empty(0)
     extra = max(0.0, dispersion - 1.0)
     n_part = round((end_s - begin_s) / COUNT_S)

@@ -20,7 +20,6 @@ from optimizer.optimize import Result, optimize
 
 HOUR_S = 3600.0
 WARMUP_S = 600.0
-TRACE_VEH = 1e-9
 FIELD, WHOLE_DAY = "field", "all day"
 
 
@@ -74,12 +73,6 @@ def cut(demand: Demand, begin_s: float, end_s: float, *, shift_s: float = 0.0) -
         total_low_veh=demand.low_veh[:, inside].sum(axis=1),
         total_high_veh=demand.high_veh[:, inside].sum(axis=1),
     )
-
-
-def without_traces(demand: DemandScenarios) -> DemandScenarios:
-    """Flows of less than a billionth of a vehicle are none: a solver's zeros, too small to draw vehicles from."""
-    cleaned = tuple(replace(one, veh=np.where(one.veh < TRACE_VEH, 0.0, one.veh)) for one in demand.scenarios)
-    return replace(demand, scenarios=cleaned)
 
 
 def entries_veh(demand: Demand) -> float:

@@ -18,7 +18,7 @@ from network_data.plans import TimingPlan
 from network_data.schedule import DayPlan
 from network_data.settings import Settings
 from network_data.trips import Trips
-from optimizer.day.library import FIELD, LibraryPlan, Maker, Period, representative_periods, without_traces
+from optimizer.day.library import FIELD, LibraryPlan, Maker, Period, representative_periods
 from optimizer.day.prices import Choice, SwitchPrices, priced_days
 from optimizer.day.traffic import HISTORY_S, DayTraffic, Horizon
 from optimizer.day.variants import Judge, Judged, Rows, Week, day_plan, neighbours, per_interval, uniform_week, week_of
@@ -360,7 +360,6 @@ def plan_day(
     InfeasibleError
         No plan keeps the rules.
     """
-    days = {kind: without_traces(demand) for kind, demand in days.items()}
     traffic, fresh = (
         {
             kind: day_traffic(network, demand, settings, horizon, seed=seed + 17 * n, saturation=saturation)

@@ -174,3 +174,12 @@ def test_drawn_trips_are_what_the_simulation_reads() -> None:
     nothing = draw_trips(network, demand({("", "a0"): 0.0}), seed=0)
     assert len(nothing) == 0
     assert nothing.route_start.tolist() == [0]
+
+
+def test_a_vehicle_now_and_then_can_be_drawn_however_clumped() -> None:
+    """Flows of a vehicle every few hours in quarters of an hour, strongly clumped: no draw fails, the mean is kept."""
+    network = road(2)
+    few = demand({("", "0"): 0.05, ("0", "1"): 0.05, ("1", ""): 0.05}, interval_s=900.0, intervals=96, dispersion=12.0)
+    drawn = [len(draw_trips(network, few, seed=seed)) for seed in range(60)]
+    # 4.8 a day, variance some 12 times that: 60 days have a mean within 4 standard errors
+    assert abs(sum(drawn) / 60 - 4.8) < 4 * (4.8 * 12 / 60) ** 0.5
