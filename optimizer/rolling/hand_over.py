@@ -75,8 +75,8 @@ class HandOver:
     def _field(self, at: int) -> ControllerPlan:
         return self.yardstick.controllers[self.models[at].controller.id]
 
-    def way(self, at: int, old: ControllerPlan, before: Setting, after: Setting, time_s: float) -> Way:
-        """The legal way from the program that runs to another setting, the change due at time_s.
+    def way(self, at: int, old: ControllerPlan, before: Setting, after: Setting, *, time_s: float, due_s: float) -> Way:
+        """The legal way from the program that runs to another setting, from time_s on, the change due at due_s.
 
         Parameters
         ----------
@@ -90,9 +90,13 @@ class HandOver:
         """
         new = plan_of(self.models[at], after)
         if before.skeleton == after.skeleton and before.cycle_s == after.cycle_s and _stands_for(before, old):
-            found = self._retimed(self.models[at].skeletons[after.skeleton], old, before, new, after, time_s)
+            found = self._retimed(self.models[at].skeletons[after.skeleton], old, before, new, after, due_s)
             if found is not None:
-                return found
+                first = found.segments[0]
+                if first.program is old:
+                    rest = found.segments[1:]
+                    return Way((first._replace(from_s=time_s), *rest), found.transition)
+                return Way((Segment(time_s, due_s, old), *found.segments), found.transition)
         if at not in self._rules:
             if len(self._rules) >= REMEMBERED:
                 self._rules.clear()
@@ -101,8 +105,8 @@ class HandOver:
             self._rules[at] = sequence_rules(
                 self.network, self.models[at].controller, programs, field=self._field(at), min_green_s=least_s
             )
-        running = [Segment(time_s - 3 * old.cycle_s, math.inf, old)]
-        segments, done = switch_program(running, new, time_s, self._rules[at], limits=self.limits)
+        running = [Segment(due_s - 3 * old.cycle_s, math.inf, old)]
+        segments, done = switch_program(running, new, due_s, self._rules[at], limits=self.limits)
         return Way(tuple(clipped(segments, time_s, math.inf)), done)
 
     def _retimed(
@@ -197,13 +201,13 @@ def joins(skeleton: Skeleton, first: SECONDS, then: SECONDS) -> bool:
 
 
 def try_way(
-    hand: HandOver, at: int, old: ControllerPlan, before: Setting, after: Setting, time_s: float
+    hand: HandOver, at: int, old: ControllerPlan, before: Setting, after: Setting, *, time_s: float, due_s: float
 ) -> tuple[Way | None, str]:
     """A way and an empty text, or None and why there is none: a rule it breaks, or no legal transition."""
     wrong = hand.refused(at, plan_of(hand.models[at], after))
     if wrong:
         return None, wrong
     try:
-        return hand.way(at, old, before, after, time_s), ""
+        return hand.way(at, old, before, after, time_s=time_s, due_s=due_s), ""
     except PlanError as error:
         return None, str(error)

@@ -336,7 +336,7 @@ class Rolling:
             if setting is self.current[at] and at not in self._mend:
                 continue
             old = self._plan[self.layout.signals[at]]
-            way, why = try_way(self._hand, at, old, self.current[at], setting, due_s)
+            way, why = try_way(self._hand, at, old, self.current[at], setting, time_s=time_s, due_s=due_s)
             if way is None:
                 notes.append(f"{self.layout.signals[at]} keeps its program: {why}")
                 search.put(at, self.current[at])
