@@ -10,7 +10,7 @@ from network_data.trips import Trips
 from sim.compile import compile_network, compile_trips
 from sim.parameters import STREET
 from sim.trips import MAX_STEPS, MINUTE_SHARE, draw_trips
-from tests.builders import NetworkBuilder, demand, two_signals
+from tests.builders import NetworkBuilder, demand, road, two_signals
 
 ENTRIES = {("", "a0"): 60.0, ("", "sp"): 20.0, ("", "sq"): 10.0}
 THROUGH = {("a0", "a1"): 60.0, ("a1", "a2"): 60.0, ("sp", "np"): 20.0, ("sq", "nq"): 10.0}
