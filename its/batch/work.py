@@ -133,7 +133,7 @@ def _read(task: Task) -> Place:
     network = load_network(task.network)
     path = task.path("settings")
     settings = load_settings(path) if path is not None else Settings()
-    settings = settings.model_copy(update={"search": settings.search.model_copy(update={"workers": 1})})
+    settings = _bounded(settings, task)
     at_s = task.content.schedule.periods_s[0][0]
     field_plan = load_field_plan(task.path("field"), network, at_s=at_s)
     check_names(settings, network, field_plan, str(path))
@@ -148,6 +148,23 @@ def _read(task: Task) -> Place:
     )
     refuse_unready(place)
     return place
+
+
+def _bounded(settings: Settings, task: Task) -> Settings:
+    """One thread; and a search that keeps to the bounds of the change gate, where the field's plan is what runs."""
+    changes: dict[str, Any] = {"search": settings.search.model_copy(update={"workers": 1})}
+    if not task.pushed:
+        gates, own = task.content.gates, settings.change
+        bounds = {
+            "max_cycle_change_s": _least(own.max_cycle_change_s, gates.cycle_change_s),
+            "max_green_change_s": _least(own.max_green_change_s, gates.green_change_s),
+        }
+        changes["change"] = own.model_copy(update=bounds)
+    return settings.model_copy(update=changes)
+
+
+def _least(own: float | None, gate: float) -> float:
+    return gate if own is None else min(own, gate)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
