@@ -43,7 +43,7 @@ DRAWS = {1: 3, 2: 2}
 """Realizations per scenario, by number of scenarios; one where there are more."""
 LARGE_DRAWS = {1: 2}
 """The same in networks beyond `STAGES_UP_TO`, where vehicles are many."""
-ONE_DRAW_FROM = 3_000
+ONE_DRAW_FROM = 500
 """Signals from which every scenario is drawn once."""
 
 

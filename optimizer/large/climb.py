@@ -30,8 +30,10 @@ from optimizer.moves import Neighbourhood
 from optimizer.search import RECENT, Evaluator, Rung, Search
 from sim.profile import Profile
 
+RUNS = 2
+"""Runs of the network in a step, as long as there are fewer realizations: for several candidates or draws at once."""
 CHECK_EVERY = 8
-"""Runs with changes between two of the plan as it stands."""
+"""Steps between two runs of the plan as it stands."""
 GROUP_EVERY = 9
 """Of the steps, one in so many changes whole groups."""
 LIKELY_CYCLES = 3
@@ -42,6 +44,8 @@ WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
 QUOTAS = {"offsets": 4, "splits": 4}
 """Steps of the first rungs of the ladder; all others are for the last."""
+CYCLE_STEPS = 10
+"""Finding the common cycle takes as long as so many steps. [-]"""
 DEFAULT_STEPS = 200
 """Steps where neither iterations nor a deadline end the search."""
 
@@ -88,36 +92,51 @@ class LargeSearch:
         """Judge the plan as it stands; go back to the best where it got worse."""
         if not self.since_check:
             return
-        found = self.judge.judged(self.now)
+        (found,) = self.judge.judged([self.now])
         value = self.search.evaluator.expected(found.values)
         if self.offer(self.now, found, name) or value < (1 + WORSE) * self.search.objective:
             known = self.cost_s
             self.take(self.now, found)
             self.cost_s = (1 - LEARNING) * known + LEARNING * found.cost_s
         else:
-            self.take(self.search.best, self.judge.judged(self.search.best))
+            self.take(self.search.best, self.judge.judged([self.search.best])[0])
 
     def step(self, changes: Changes, name: str) -> None:
-        """One run with changes all over the network; those that pay stay."""
+        """Some runs with changes all over the network; those that pay most stay, as far as they are apart."""
         search = self.search
         rng = np.random.default_rng([search.seed, search.iterations])
         by_group = search.iterations % GROUP_EVERY == GROUP_EVERY - 1 and len(self.groups) > 1
-        proposed = self._of_groups(changes, rng) if by_group else self._of_signals(changes, rng)
-        candidate = replaced(self.now, {at: s for one in proposed for at, s in one.settings.items()})
-        judged = self.judge.judged(candidate)
-        cost = (1 - LEARNING) * self.cost_s + LEARNING * judged.cost_s
-        kept: dict[int, Setting] = {}
-        for one in proposed:
-            if judged.cost_s[one.around].sum() < self.cost_s[one.around].sum():
-                kept |= one.settings
-                cost[one.around] = judged.cost_s[one.around]
-            else:
-                cost[one.around] = self.cost_s[one.around]
-        self.now, self.cost_s = self._lawful(kept), cost
+        draw = self._of_groups if by_group else self._of_signals
+        proposed = [draw(changes, rng) for _ in range(max(1, RUNS // self.judge.simulator.n_realizations))]
+        together = [{at: s for one in some for at, s in one.settings.items()} for some in proposed]
+        judged = self.judge.judged([replaced(self.now, settings) for settings in together])
+        self._keep(proposed, judged)
         self.since_check += 1
         search.iterations += 1
         if self.since_check >= CHECK_EVERY:
             self.check(name)
+
+    def _keep(self, proposed: Sequence[Sequence[Proposed]], judged: Sequence[Judged]) -> None:
+        """Take over the changes that pay, those that pay most first, and what their places cost now."""
+        gains = [
+            (float(self.cost_s[one.around].sum() - found.cost_s[one.around].sum()), n, one)
+            for n, (some, found) in enumerate(zip(proposed, judged, strict=True))
+            for one in some
+        ]
+        told = np.mean([found.cost_s for found in judged], axis=0)
+        cost = (1 - LEARNING) * self.cost_s + LEARNING * told
+        # what changed and did not pay says nothing of the plan as it stands
+        for some in proposed:
+            for one in some:
+                cost[one.around] = self.cost_s[one.around]
+        kept: dict[int, Setting] = {}
+        taken = np.zeros(len(cost), bool)
+        for gain, n, one in sorted(gains, key=lambda row: -row[0]):
+            if gain > 0 and not taken[one.around].any():
+                taken[one.around] = True
+                kept |= one.settings
+                cost[one.around] = judged[n].cost_s[one.around]
+        self.now, self.cost_s = self._lawful(kept), cost
 
     def _of_groups(self, changes: Changes, rng: np.random.Generator) -> list[Proposed]:
         """Changes of whole groups that have no neighbour in common."""
@@ -179,24 +198,24 @@ def climb_large(
     profile : callable
         Makes the filter that ranks common cycles; called where cycles may change.
     iterations, deadline, stop, progress
-        As in `optimizer.search.climb`; an iteration is one run with changes.
+        As in `optimizer.search.climb`; an iteration is one step of changes all over the network.
     """
     search = Search(evaluator, neighbourhood, settings, seed)
     search.start()
     if iterations is None and deadline is None:
         iterations = DEFAULT_STEPS
-    workers = min(settings.search.workers, evaluator.simulator.n_realizations)
+    workers = min(settings.search.workers, max(RUNS, evaluator.simulator.n_realizations))
     with ThreadPoolExecutor(workers) as pool:
         judge = Judge(evaluator, places, trips, pool if workers > 1 else None)
         climb = LargeSearch(search, judge, groups)
-        climb.take(search.best, judge.judged(search.best))
+        climb.take(search.best, judge.judged([search.best])[0])
         time_up = _TimeUp(climb, iterations, deadline, stop)
         open_steps: list[str] = []
         for rung in ("offsets", "splits", "cycle"):
             before = search.iterations
             open_steps += [rung] if rung not in settings.change.freeze else []
             changes = Changes(neighbourhood, groups, frozenset(open_steps))
-            if rung == "cycle" and rung in open_steps and not time_up():
+            if rung == "cycle" and rung in open_steps and not time_up(CYCLE_STEPS):
                 _common_cycle(climb, profile())
             while open_steps and search.iterations - before < QUOTAS.get(rung, 1 << 60) and not time_up():
                 began_s = time.monotonic()
@@ -218,11 +237,11 @@ class _TimeUp:
     deadline: float | None
     stop: Callable[[], bool] | None
 
-    def __call__(self) -> bool:
+    def __call__(self, steps: int = 1) -> bool:
         search = self.climb.search
         if self.iterations is not None and search.iterations >= self.iterations:
             return True
-        if self.deadline is not None and time.monotonic() + 2 * self.climb.longest_s >= self.deadline:
+        if self.deadline is not None and time.monotonic() + (1 + steps) * self.climb.longest_s >= self.deadline:
             return True
         if not search.neighbourhood.open_controllers():
             return True
@@ -235,7 +254,6 @@ def _common_cycle(climb: LargeSearch, profile: Profile) -> None:
     likely = likely_cycles(
         profile, search.neighbourhood, search.best, climb.groups, judge.places.link_signal, judge.plan, LIKELY_CYCLES
     )
-    for candidate in likely:
-        found = judge.judged(candidate)
+    for candidate, found in zip(likely, judge.judged(likely), strict=True):
         if climb.offer(candidate, found, "common cycle"):
             climb.take(candidate, found)

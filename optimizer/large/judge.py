@@ -62,18 +62,22 @@ class Judge:
         begin_s = self.simulator.begin_s - self.simulator.warmup_s
         return [np.round((trips.depart_s - begin_s) * TICKS).astype(np.int64) for trips in self.trips]
 
-    def judged(self, candidate: Candidate, realizations: range | None = None) -> Judged:
-        """Run a candidate and add up."""
-        plan = self.plan(candidate)
-        chosen = range(self.simulator.n_realizations) if realizations is None else realizations
-        jobs = [(plan, r) for r in chosen]
+    def judged(self, candidates: Sequence[Candidate]) -> list[Judged]:
+        """Run candidates on all realizations and add up."""
+        n = self.simulator.n_realizations
+        jobs = [(plan, r) for plan in map(self.plan, candidates) for r in range(n)]
         found = list(self.pool.map(self._one, jobs)) if self.pool is not None else [self._one(job) for job in jobs]
-        beside = self.evaluator.beside_traffic(candidate)
         self.evaluator.n_runs += len(found)
         weights = self.evaluator.weights
-        shares = np.full(len(found), 1 / len(found)) if weights is None else np.array([weights[r] for r in chosen])
-        cost = np.tensordot(shares / shares.sum(), np.array([cost for _, cost in found]), axes=1)
-        return Judged([self.evaluator.value(t) + beside for t, _ in found], cost + self._on_foot(candidate, found))
+        shares = np.full(n, 1 / n) if weights is None else np.array(weights)
+        out = []
+        for i, candidate in enumerate(candidates):
+            mine = found[i * n : (i + 1) * n]
+            beside = self.evaluator.beside_traffic(candidate)
+            cost = np.tensordot(shares, np.array([cost for _, cost in mine]), axes=1)
+            values = [self.evaluator.value(totals) + beside for totals, _ in mine]
+            out.append(Judged(values, cost + self._on_foot(candidate, mine)))
+        return out
 
     def plan(self, candidate: Candidate) -> TimingPlan:
         """The candidate's programs."""
