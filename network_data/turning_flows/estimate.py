@@ -101,6 +101,7 @@ class Estimator:
             self.sensors,
             self.sums,
             self._alone,
+            self._signalled,
             layout.conservation,
             layout.local_shares,
             layout.gate_weight,
@@ -108,6 +109,10 @@ class Estimator:
         )
         layout.share_matrix(np.zeros(layout.n_pair))
         layout.lane_matrix(np.zeros(len(layout.unknowns.turns)))
+
+    @cached_property
+    def _signalled(self) -> frozenset[Pair]:
+        return frozenset(m.pair for m in self.network.movements.values() if m.controller_id is not None)
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
@@ -333,18 +338,19 @@ class Estimator:
             )
         used = np.isfinite(totals.counted).astype(float)
         heard = np.asarray(problem.sensors.sums.T @ used) > 0
-        known = {d.id for d, hear in zip(problem.sensors.detectors, heard, strict=True) if hear}
-        silent = [d.id for d in self.detectors if d.id not in known]
+        silent: list[str] = []
+        if not heard.all() or len(heard) < len(self.detectors):
+            known = {d.id for d, hear in zip(problem.sensors.detectors, heard.tolist(), strict=True) if hear}
+            silent = [d.id for d in self.detectors if d.id not in known]
         if silent:
             notes.append(
                 f"{len(silent)} detectors say nothing about this period: {', '.join(capped(silent, 'of them'))}"
             )
-        signalled = {m.pair for m in self.network.movements.values() if m.controller_id is not None}
         blind = [pair for pair, support in zip(demand.pairs, demand.support, strict=True) if support == "prior"]
-        blind = [pair for pair in blind if pair in signalled]
-        if blind:
+        n_blind = len(self._signalled.intersection(blind))
+        if n_blind:
             notes.append(
-                f"no count constrains {len(blind)} of {len(signalled)} signalled movements "
+                f"no count constrains {n_blind} of {len(self._signalled)} signalled movements "
                 "beyond what such streets usually carry"
             )
         return tuple(notes)
@@ -364,16 +370,13 @@ class Estimator:
         order = np.lexsort((pick.row, ~alone[pick.row], pick.col))
         order = order[good[order]]
         loop, first = np.unique(pick.col[order], return_index=True)
-        names = [d.id for d in problem.sensors.detectors]
+        detectors, e = problem.sensors.detectors, pick.row[order][first]
+        names = [detectors[d].id for d in loop.tolist()]
         return tuple(
-            DetectorFit(
-                detector=names[d],
-                counted_veh=float(counted[e]),
-                fitted_veh=float(fitted[e]),
-                geh=float(score[e]),
-                repaired=names[d] in repaired,
+            DetectorFit(detector=name, counted_veh=seen, fitted_veh=mine, geh=off, repaired=name in repaired)
+            for name, seen, mine, off in zip(
+                names, counted[e].tolist(), fitted[e].tolist(), score[e].tolist(), strict=True
             )
-            for d, e in zip(loop.tolist(), pick.row[order][first].tolist(), strict=True)
         )
 
 

@@ -39,7 +39,7 @@ def held_loops(
     count must use up the green as well.
     """
     within = (series.begin_s >= begin_s - 1e-6) & (series.end_s <= end_s + 1e-6)
-    if not within.any():
+    if not within.any() or not np.isfinite(series.occupancy_pct[:, within]).any():
         return frozenset()
     greens = _green_shares(network, plan)
     known = [d for d in detectors if d.id in series.row]

@@ -48,7 +48,7 @@ def day_series(counts: CountTable) -> DaySeries:
     repaired = np.zeros(veh.shape, dtype=bool)
     if "repaired" in frame.columns:
         repaired[codes[good], k[good]] = frame["repaired"].to_numpy(dtype=bool)[good]
-    row = {name: i for i, name in enumerate(detectors)}
+    row = {name: i for i, name in enumerate(detectors.to_numpy(dtype=object).tolist())}
     return DaySeries(begin_s, begin_s + interval_s, row, veh, occupancy_pct, repaired)
 
 
