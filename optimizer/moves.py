@@ -19,6 +19,8 @@ from optimizer.timings import scaled
 OFFSET_STEPS_S = (1, 2, 3, 5, 8, 13, 21)
 SPLIT_STEPS_S = (1, 1, 2, 3, 5, 8)
 CYCLE_STEPS_S = (1, 2, 5, 10)
+MULTIPLE_SHARE = 0.3
+"""Of the changes to a cycle that others run, those to half of it or twice as much. [-]"""
 
 Move = Callable[[Candidate, np.random.Generator], "Candidate | None"]
 
@@ -122,6 +124,8 @@ class Neighbourhood:
         cycle = setting.cycle_s + step
         if others and rng.random() < 0.5:
             cycle = int(rng.choice(sorted(others)))
+            if rng.random() < MULTIPLE_SHARE:
+                cycle = 2 * cycle if cycle % 2 or rng.random() < 0.5 else cycle // 2
         return self.in_cycle(candidate, at, cycle, rng)
 
     def group_of(self, at: int) -> list[int]:

@@ -149,8 +149,7 @@ def optimize(
     keep_recent : bool
         Also finish the plans that were the best before the last.
     known : TimingPlan, optional
-        A plan found before, say for another hour: the search begins there where it is better (not in networks beyond
-        `STAGES_UP_TO`).
+        A plan found before, say for another hour: the search begins there where it is better.
 
     Raises
     ------
@@ -188,11 +187,12 @@ def optimize(
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
     coordinator = Coordinator(network, demand, simulator, neighbourhood, seed, wanted)
     stopping: dict[str, Any] = {"iterations": iterations, "deadline": deadline, "progress": progress, "stop": stop}
+    begin = None if known is None else (lambda legal: candidate_of(network, neighbourhood, known, legal))
+    stopping["known"] = begin
     if len(models) > STAGES_UP_TO:
         search = _climb_large(network, demand, field, evaluator, neighbourhood, seed=seed, trips=trips, **stopping)
     else:
-        begin = None if known is None else (lambda legal: candidate_of(network, neighbourhood, known, legal))
-        search = climb(evaluator, neighbourhood, settings, seed=seed, coordinator=coordinator, known=begin, **stopping)
+        search = climb(evaluator, neighbourhood, settings, seed=seed, coordinator=coordinator, **stopping)
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
     if search.excess > 0:
         StorageGuard(simulator, settings.limits.storage).refuse(ladder[-1].plan, field)

@@ -182,6 +182,7 @@ def climb_large(
     groups: Sequence[Sequence[int]],
     trips: Sequence[Trips],
     profile: Callable[[], Profile],
+    known: Callable[[Candidate], Candidate] | None = None,
     iterations: int | None = None,
     deadline: float | None = None,
     stop: Callable[[], bool] | None = None,
@@ -197,6 +198,8 @@ def climb_large(
         The vehicles of the simulator's realizations.
     profile : callable
         Makes the filter that ranks common cycles; called where cycles may change.
+    known : callable, optional
+        From the legal start to a candidate found before: the search begins there where it is better.
     iterations, deadline, stop, progress
         As in `optimizer.search.climb`; an iteration is one step of changes all over the network.
     """
@@ -209,6 +212,8 @@ def climb_large(
         judge = Judge(evaluator, places, trips, pool if workers > 1 else None)
         climb = LargeSearch(search, judge, groups)
         climb.take(search.best, judge.judged([search.best])[0])
+        if known is not None:
+            _offered(climb, [known(search.best)], "known")
         time_up = _TimeUp(climb, iterations, deadline, stop)
         open_steps: list[str] = []
         for rung in ("offsets", "splits", "cycle"):
@@ -254,6 +259,11 @@ def _common_cycle(climb: LargeSearch, profile: Profile) -> None:
     likely = likely_cycles(
         profile, search.neighbourhood, search.best, climb.groups, judge.places.link_signal, judge.plan, LIKELY_CYCLES
     )
-    for candidate, found in zip(likely, judge.judged(likely), strict=True):
-        if climb.offer(candidate, found, "common cycle"):
+    _offered(climb, likely, "common cycle")
+
+
+def _offered(climb: LargeSearch, candidates: Sequence[Candidate], name: str) -> None:
+    """Judge candidates; go on from the best where one beats what is known."""
+    for candidate, found in zip(candidates, climb.judge.judged(candidates), strict=True):
+        if climb.offer(candidate, found, name):
             climb.take(candidate, found)

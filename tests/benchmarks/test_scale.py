@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scale
+from benchmarks._scale_cases import Loaded
 from benchmarks._scale_known import BEST_KNOWN, best_known, keep, packed, unpacked_plan
 from benchmarks._scale_webster import webster_plan
 from benchmarks.tables import Cell
@@ -64,7 +65,7 @@ def test_websters_plan_keeps_the_rules() -> None:
 def test_delays_are_those_of_the_simulation_on_unseen_vehicles() -> None:
     """A plan whose second signal turns red for the platoon costs more than one with a green wave."""
     network, flows = arterial(offsets_s=(0.0, 30.0))
-    loaded = scale.Loaded(network, field_plan(network), flows, 0.0, 900.0)
+    loaded = Loaded(network, field_plan(network), flows, 0.0, 900.0)
     field = loaded.field
     b = field.controllers["b"] if "b" in field.controllers else list(field.controllers.values())[-1]
     bad = TimingPlan(controllers={**field.controllers, b.controller_id: replace(b, offset_s=58.0)})

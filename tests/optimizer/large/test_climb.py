@@ -104,3 +104,9 @@ def test_a_group_in_another_cycle_keeps_halves() -> None:
     longer = changes.in_cycle(doubled, list(range(12)), 100, rng)
     assert longer is not None
     assert [s.cycle_s for s in longer] == [50] + [100] * 11
+
+
+def test_a_plan_found_before_is_where_it_begins(climbed: tuple[Town, Search]) -> None:
+    """From a better plan than the field's the climb goes on: without a step it is that plan."""
+    again = town().climbed(0, known=climbed[1].best)
+    assert [s.key() for s in again.best] == [s.key() for s in climbed[1].best]

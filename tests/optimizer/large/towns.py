@@ -8,6 +8,7 @@ from network_data.demand import DemandScenarios
 from network_data.network import RoadNetwork
 from network_data.settings import Settings
 from network_data.trips import Trips
+from optimizer.candidate import Candidate
 from optimizer.flows import mean_flows_vph
 from optimizer.large.climb import climb_large
 from optimizer.large.places import Places, groups_of, places_of
@@ -30,8 +31,8 @@ class Town:
     trips: list[Trips]
     flows: DemandScenarios
 
-    def climbed(self, iterations: int, seed: int = 0) -> Search:
-        """A climb in groups of all signals."""
+    def climbed(self, iterations: int, seed: int = 0, known: Candidate | None = None) -> Search:
+        """A climb in groups of all signals, begun at a plan found before where one is given."""
         hood = self.scene.neighbourhood
         cycles_s = {model.controller.id: 60.0 for model in hood.models}
         return climb_large(
@@ -43,6 +44,7 @@ class Town:
             groups=groups_of(self.scene.network, cycles_s, mean_flows_vph(self.flows), hood),
             trips=self.trips,
             profile=lambda: Profile(self.scene.network, self.flows.scenarios[0]),
+            known=None if known is None else (lambda _: known),
             iterations=iterations,
         )
 
