@@ -455,6 +455,7 @@ def discharge(
     end: End = None,
     days: Days = DEFAULT_DAYS,
     standard: Annotated[Standard, typer.Option(help="Manual where the data cannot tell.")] = "hcm",
+    settings: Annotated[Path | None, typer.Option(metavar="T.toml", help="[counts]: the table's layout.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="T.toml", help="Settings file to write.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -472,7 +473,7 @@ def discharge(
             DischargeRequest(
                 network=network, detectors=detectors, actuations=actuations, events=events, channels=channels,
                 counts=counts, greens=greens, plans=plans,
-                begin_s=begin, end_s=end, days=days, standard=standard, out=out, as_json=as_json,
+                begin_s=begin, end_s=end, days=days, standard=standard, out=out, as_json=as_json, settings=settings,
             )
         )  # fmt: skip
 

@@ -26,6 +26,7 @@ from network_data.formats.hires import read_events
 from network_data.formats.hires_measures import read_channels
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
+from network_data.settings import load_settings
 from sim.field_saturation import GroupDischarge, field_saturations, group_discharges
 from sim.saturation import SaturationSettings
 
@@ -48,6 +49,7 @@ class DischargeRequest:
     standard: Standard
     out: Path | None
     as_json: bool
+    settings: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,8 @@ def _data(request: DischargeRequest, detectors: tuple[Detector, ...]) -> _Data:
         return _Data(made, *_period(request, *events.period_s), greens=shown)
     if request.counts is None:
         raise DemandError("its discharge", "no loops are given; give --actuations, --events or --counts")
-    days = [table.frame for _, table in select_days(read_counts(request.counts, detectors), request.days)]
+    layout = load_settings(request.settings).counts if request.settings is not None else None
+    days = [table.frame for _, table in select_days(read_counts(request.counts, detectors, layout), request.days)]
     spans = [(float(f["begin_s"].min()), float(f["end_s"].max())) for f in days]
     begin_s, end_s = _period(request, min(a for a, _ in spans), max(b for _, b in spans))
     rows: dict[str, list[tuple[np.ndarray, ...]]] = {}

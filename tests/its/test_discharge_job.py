@@ -69,3 +69,25 @@ def test_what_it_needs(loops: list[str | Path]) -> None:
     result = its("discharge", NETWORK, *loops[:2], "--actuations", loops[1])
     assert result.exit_code == 2
     assert "lacks the columns" in result.stderr
+
+
+def test_counts_of_any_layout(loops: list[str | Path], tmp_path: Path) -> None:
+    """A table whose columns the settings name is read as the engine's own layout is."""
+    rows = [(300 * k, 60, 70.0) for k in range(12)]
+    own, other, settings = (tmp_path / name for name in ("own.csv", "other.csv", "table.toml"))
+    lines = [f"d,{at},{at + 300},{veh},{pct}" for at, veh, pct in rows]
+    own.write_text("\n".join(["detector,begin_s,end_s,veh,occupancy_pct", *lines]), encoding="utf-8")
+    lines = [f"d,{at},{12 * veh},{pct / 100}" for at, veh, pct in rows]
+    other.write_text("\n".join(["loop,from,flow,share", *lines]), encoding="utf-8")
+    settings.write_text(
+        '[counts]\ndetector = "loop"\nbegin_s = "from"\ninterval_s = 300\nveh = "flow"\nunits = "veh/h"\n'
+        'occupancy = "share"\noccupancy_units = "share"\n',
+        encoding="utf-8",
+    )
+    said = []
+    plain: list[str | Path] = []
+    for table, more in ((own, plain), (other, ["--settings", settings])):
+        result = its("discharge", NETWORK, *loops[:2], *loops[4:], "--counts", table, *more, "--json")
+        assert result.exit_code == 0, result.output
+        said.append(strict_json(result.stdout))
+    assert said[0] == said[1]

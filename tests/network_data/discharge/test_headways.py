@@ -87,3 +87,21 @@ def test_students_t() -> None:
     """Table values (two-sided 95 %): 2.776 at 4, 2.228 at 10, 2.042 at 30 degrees of freedom."""
     for freedom, value in ((4, 2.776), (10, 2.228), (30, 2.042), (10_000, 1.960)):
         assert t95(freedom) == pytest.approx(value, rel=0.006)
+
+
+def test_the_range_holds_what_other_observers_would_call_a_queue() -> None:
+    """Vehicles that follow closely behind a short queue widen the range towards their headways, not the value."""
+    rng = np.random.default_rng(3)
+    greens, on_s, off_s = made_lane(rng, queue_veh=8.0)
+    alone = queue_discharge(departures(greens, off_s, on_s))
+    assert alone is not None
+    last_s = [
+        off_s[(off_s >= a) & (off_s <= b)].max(initial=a)
+        for a, b in zip(greens.start_s, greens.end_s - 8.0, strict=True)
+    ]
+    behind = np.add.outer(np.array(last_s), np.array([2.9, 5.8])).ravel()
+    more = np.unique(np.concatenate([off_s, behind]))
+    followed = queue_discharge(departures(greens, more))
+    assert followed is not None
+    assert followed.headway_s.high > alone.headway_s.high
+    assert followed.headway_s.low <= followed.headway_s.value <= followed.headway_s.high
