@@ -40,6 +40,9 @@ class Proposals:
     share: float = 1.0
     cycle_tried_s: float = -np.inf
     longer: bool = False
+    n_steps: int = 0
+    tried: dict[int, int] = field(default_factory=dict)
+    """Step in which a signal was last proposed other seconds."""
 
     def decide(
         self,
@@ -52,6 +55,7 @@ class Proposals:
     ) -> None:
         """Try what the budget allows; the search keeps what is better."""
         before = list(search.current)
+        self.n_steps += 1
         if not self.polygons.knows:
             half = (len(self.fresh) + 1) // 2
             self.polygons.remember(self.fresh[:half], time_s)
@@ -82,6 +86,7 @@ class Proposals:
                 return
             search.work.spend(costs.PROPOSE_NS * n)
             order = self._order(search, free, rng)[:n]
+            self.tried |= dict.fromkeys(order.tolist(), self.n_steps)
             self.polygons.improve(
                 order,
                 offsets="offsets" not in freeze,
@@ -99,9 +104,13 @@ class Proposals:
             left -= len(kept)
 
     def _order(self, search: Search, free: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Open signals in random order, those with much delay sooner (Efraimidis and Spirakis)."""
+        """Open signals in random order, those with much delay and not tried for long sooner.
+
+        Without replacement, in proportion to delay times the square of the steps since (Efraimidis and Spirakis).
+        """
         cost = np.mean([outcome.by_signal[:-1] for outcome in search.base], axis=0)
-        keys = np.log(rng.random(len(cost))) / np.maximum(cost, 1e-9)
+        since = self.n_steps - np.array([self.tried.get(at, -1) for at in range(len(cost))])
+        keys = np.log(rng.random(len(cost))) / np.maximum(cost * np.maximum(since, 0.1) ** 2, 1e-9)
         return np.argsort(-np.where(free, keys, -np.inf), kind="stable")[: int(free.sum())]
 
     def _cycle(self, search: Search, open_signals: NDArray[np.bool_], time_s: float, most_changed: int) -> bool:
