@@ -98,3 +98,12 @@ def test_export_says_what_it_can(place: Path) -> None:
     plan = added(place)
     assert "give --network" in its("plans", "export", plan, "--out", str(place / "plan.csv")).output
     assert "unknown ending" in its("plans", "export", plan, "--out", str(place / "plan.pdf")).output
+
+
+def test_a_plan_that_broke_rules_is_not_stored(tmp_path: Path) -> None:
+    """check_plan stands before the store: what it did not pass stays outside."""
+    path = tmp_path / "plan.json"
+    path.write_bytes(dump_plan({**document(), "checks": [{"rule": "yellow", "passed": False, "warnings": []}]}))
+    result = its("plans", "add", path, "--district", "north", "--store", tmp_path / "s.db")
+    assert result.exit_code == 2
+    assert "breaks the rules yellow; it is not stored" in result.output

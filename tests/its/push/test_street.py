@@ -149,3 +149,22 @@ def test_from_counts_to_the_controllers_folders(tmp_path: Path, monkeypatch: pyt
     assert again.exit_code == 3, again.output
     assert "nothing better than what runs now was found" in again.output or "gain: " in again.output
     store.close()
+
+
+def test_a_project_without_targets_says_so(tmp_path: Path) -> None:
+    """Without --to the district must name its targets; without a project --to is needed."""
+    from tests.its.batch.places import district as block
+    from tests.its.batch.places import write_project
+    from tests.its.store.databases import document
+
+    for name in ("network.net.xml", "detectors.csv", "field.add.xml"):
+        (tmp_path / name).touch()
+    store = Store.open(str(tmp_path / "its-store.db"))
+    plan_id = store.add_plan(document(), district="centre")
+    store.close()
+    project = write_project(tmp_path, [block("centre")])
+    for what in ("centre", plan_id[:8]):
+        result = its("push", what, "--project", project)
+        assert result.exit_code == 2
+        assert "district 'centre' names no targets" in result.output
+    assert "--to: is not given" in its("push", "centre", "--store", tmp_path / "its-store.db").output
