@@ -43,6 +43,10 @@ ASIDE_S = 600.0
 """Length of the first and last state in the closed sequence: they began before, or would have gone on. [s]"""
 LEAST_S = 1200.0
 """A shorter record cannot tell that a turn has lost its protected green: who always finds gaps gets it rarely. [s]"""
+LEAST_S = 1200.0
+"""A shorter record cannot tell that a turn has lost its protected green: who always finds gaps gets it rarely. [s]"""
+LEAST_S = 1200.0
+"""A shorter record cannot tell that a turn has lost its protected green: who always finds gaps gets it rarely. [s]"""
 
 
 @dataclass(frozen=True, slots=True)

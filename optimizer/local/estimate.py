@@ -19,6 +19,8 @@ STICK = 0.3
 """How likely somebody seen at the upstream end keeps its lane for another reason than its turn. [-]"""
 START_VPS = 0.05
 """Flow of a lane before anything was counted. [veh/s]"""
+KNOWN_VEH = 5
+"""A loop that has told fewer vehicles has no history of its own. [veh]"""
 COMPLETE = 0.85
 """An approach is watched from where this share of its lanes has a loop. [-]"""
 
@@ -65,7 +67,9 @@ class Estimate:
         self._announcer_lane = np.array([self._place(x.link_id, x.lane) for x in layout.announcers], np.int64)
         self._announcer_from, *self._feeds = _flat([x.feeds for x in layout.announcers])
         self._lane_from, *self._lane_feeds = _flat([x.feeds for x in lanes])
-        self._seen_s = self._watched_s()
+        self._watchers: dict[int, NDArray[np.int64]] = {}
+        self._watched = self._watched_s()
+        self._seen_s = self._watched.copy()
         self._eta = np.zeros((n_approach, MAX_TOKENS))
         self._w, self._src = np.zeros_like(self._eta), np.zeros_like(self._eta)
         self._prob = np.zeros((n_approach, MAX_TOKENS, most))
@@ -80,6 +84,7 @@ class Estimate:
         self._flowing = np.zeros(n, np.bool_)
         self._headway_vps, self._credit = np.array([1.0 / lane.headway_s for lane in lanes]), np.zeros(n)
         n_announcer = len(layout.announcers)
+        self._counted = np.zeros(n)
         self._announcer_rate, self._announcer_due = np.full(n_announcer, START_VPS), np.zeros(n_announcer)
 
     @property
@@ -104,6 +109,8 @@ class Estimate:
         """
         self._now_s, self._n_seconds = seen.time_s, self._n_seconds + 1
         told = seen.sound
+        self._stand_in(np.nan_to_num(seen.count_veh), told)
+        self._mute(told)
         self._is_open = is_open
         smooth = max(1 / SMOOTH_S, 1 / (self._n_seconds + 120.0))
         kernels.second(
@@ -117,6 +124,27 @@ class Estimate:
             self._announcer_rate, self._announcer_due,
         )  # fmt: skip
         self._believe()
+
+    def _stand_in(self, count: NDArray[np.float32], told: NDArray[np.bool_]) -> None:
+        """A loop that was lost before it had a history takes that of the lanes beside it."""
+        has = self._stopbar >= 0
+        self._counted[has] += np.where(told, count, 0.0)[self._stopbar[has]]
+        for g in np.flatnonzero(has & (self._counted < KNOWN_VEH)).tolist():
+            if not told[self._stopbar[g]]:
+                beside = [m for m in self.layout.lanes_of[self._approach_of[g]] if self._counted[m] >= KNOWN_VEH]
+                self._rate[g] = np.mean(self._rate[beside]) if beside else START_VPS
+
+    def _mute(self, told: NDArray[np.bool_]) -> None:
+        """Where one of the loops that watch an approach is lost, the others cannot tell how many come either.
+
+        The approach then counts as one that nobody watches: the flow at its stop line comes instead.
+        """
+        self._seen_s[:] = self._watched
+        for a, watchers in self._watchers.items():
+            if not told[self._announcer[watchers]].all():
+                self._seen_s[a] = 0.0
+                told[self._announcer[watchers]] = False
+                self._announcer_rate[watchers] = 0.0
 
     def _believe(self) -> None:
         """Hold what is announced by stop lines upstream against what really came."""
@@ -161,8 +189,16 @@ class Estimate:
                 lanes = {lane for lane, _ in found}
                 all_lanes = [lane for lane in self.layout.network.links[link_id].lanes if lane.kind != "other"]
                 share = len(lanes) / max(1, len(all_lanes)) * max(feed.probability for _, feed in found)
-                if share >= COMPLETE:
-                    out[a] = max(out[a], min(feed.travel_s for _, feed in found))
+                from_s = min(feed.travel_s for _, feed in found)
+                if share >= COMPLETE and from_s > out[a]:
+                    out[a] = from_s
+                    self._watchers[a] = np.array(
+                        [
+                            x
+                            for x, own in enumerate(self.layout.announcers)
+                            if own.link_id == link_id and any(feed.approach == a for feed in own.feeds)
+                        ]
+                    )
         return out
 
     def _place(self, link_id: str, lane: int) -> int:
