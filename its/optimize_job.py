@@ -67,7 +67,7 @@ TRADEOFF_SHARE = 0.6
 """Of the time for searching, what the trade-off takes where it is asked for. [-]"""
 WRITE_RESERVE_S = 1.5
 """Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
-MEASURE_S, CHECK_S, CHAPTER_S = 1.6e-6, 0.012, 0.02
+MEASURE_S, CHECK_S, CHAPTER_S = 1.2e-6, 0.007, 0.01
 """What measuring takes per vehicle and link, checking and writing a plan per signal, a chapter of the report. [s]"""
 
 
@@ -297,8 +297,8 @@ def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> fl
     passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(
         inputs.demand.scenarios, n_signals
     )
-    n_plan = 5 if n_signals <= STAGES_UP_TO else 2
-    work_s = n_plan * MEASURE_S * passages + CHECK_S * n_signals + CHAPTER_S * min(n_signals, MOST_SIGNALS)
+    n_plan, per_chapter_s = (5, 0.08) if n_signals <= STAGES_UP_TO else (2, CHAPTER_S)
+    work_s = n_plan * MEASURE_S * passages + CHECK_S * n_signals + per_chapter_s * min(n_signals, MOST_SIGNALS)
     # beside other jobs all of this takes as much longer as what came before did
     busy = min(3.0, max(1.0, (time.monotonic() - request.started_s) / max(0.5, time.process_time())))
     reserve_s = min(busy * (WRITE_RESERVE_S + work_s), 0.6 * inputs.effort.time_limit_s)
