@@ -90,22 +90,23 @@ def load_week(
     for kind, group in groups.items():
         block = counted.checked.block.on(group)
         choice = choose_days(block, begin_s, end_s, settings.day.scenarios)
-        estimates: list[Estimate] = []
-        for k in choice.days:
-            if estimates and stop():
+        known: dict[int, Estimate] = {}
+        for n in sorted(range(len(choice.days)), key=lambda n: -choice.weights[n]):  # the heaviest first
+            if known and stop():
                 break
+            k = choice.days[n]
             table = coarser(counted.table(group[k], begin_s, end_s), settings.day.interval_s)
-            label = counted.labels[group[k]]
-            estimates.append(estimator.estimate(table, begin_s, end_s, label=label))
+            known[n] = estimator.estimate(table, begin_s, end_s, label=counted.labels[group[k]])
             done += 1
             progress(done / total)
-        if len(estimates) < len(choice.days):
-            kept = np.array(choice.weights[: len(estimates)])
-            demands = tuple(one.demand for one in estimates)
-            scenarios[kind] = DemandScenarios(scenarios=demands, weights=tuple((kept / kept.sum()).tolist()))
+        estimates = [known[n] for n in sorted(known)]
+        demands = [one.demand for one in estimates]
+        if len(known) < len(choice.days):
+            notes.append(f"{kind}: for lack of time {len(known)} of {len(choice.days)} days were estimated")
+            kept = np.array([choice.weights[n] for n in sorted(known)])
+            scenarios[kind] = DemandScenarios(scenarios=tuple(demands), weights=tuple((kept / kept.sum()).tolist()))
         else:
-            demands_ = [one.demand for one in estimates]
-            scenarios[kind] = day_scenarios(demands_, choice, block, detectors, begin_s, end_s)
+            scenarios[kind] = day_scenarios(demands, choice, block, detectors, begin_s, end_s)
         found[kind] = tuple(estimates)
         labels[kind] = tuple(one.demand.label for one in estimates)
         if len(group) > len(estimates):

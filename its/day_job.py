@@ -39,8 +39,8 @@ from optimizer.day.traffic import Horizon
 from optimizer.day.variants import Judged
 
 DEFAULT_TIME_LIMIT_S = 600.0
-WRITE_SHARE = 0.04
-"""Of the time limit, kept for judging the rest and writing. [-]"""
+WRITE_SHARE, DEMAND_SHARE = 0.04, 0.3
+"""Of the time limit: kept for writing; after which no further day's demand is estimated. [-]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +94,30 @@ def _read(request: DayRequest, console: Console, interruption: Interruption) -> 
         check_names(settings, network, field_plan, str(request.settings))
         people_of(settings, network)
     with console.stage("demand") as stage:
-        week = load_week(request.source, network, field_plan, settings, progress=stage.update, stop=interruption.asked)
+        limit_s = _limit_s(request)
+        until_s = None if limit_s is None else request.started_s + DEMAND_SHARE * limit_s
+
+        def enough() -> bool:
+            return interruption.asked() or (until_s is not None and time.monotonic() >= until_s)
+
+        week = load_week(request.source, network, field_plan, settings, progress=stage.update, stop=enough)
     files: dict[str, Path | None] = {"network": request.network, **request.source.files}
     files |= {"plans": request.plans, "settings": request.settings}
     hashes = {name: sha256_of(path) for name, path in files.items() if path is not None}
     return _Inputs(network=network, field=field_plan, settings=settings, week=week, hashes=hashes)
 
 
+def _limit_s(request: DayRequest) -> float | None:
+    """The time limit; none by default where iterations are given, so that such runs are reproducible. [s]"""
+    if request.time_limit_s is None and request.iterations is None:
+        return DEFAULT_TIME_LIMIT_S
+    return request.time_limit_s
+
+
 def _planned(
     request: DayRequest, inputs: _Inputs, console: Console, interruption: Interruption, compile_s: float
 ) -> DayResult:
-    limit_s = request.time_limit_s
-    if limit_s is None and request.iterations is None:
-        limit_s = DEFAULT_TIME_LIMIT_S
+    limit_s = _limit_s(request)
     deadline = None if limit_s is None else request.started_s + compile_s + (1 - WRITE_SHARE) * limit_s
     console.say("planning; Ctrl-C ends with the best so far")
     week, settings = inputs.week, inputs.settings

@@ -156,7 +156,9 @@ class DayPlanner:
         # all hours are simulated for each of its candidates, and all other plans begin with it
         self.library.append(self.maker.for_all(self.periods, **self.effort(2, LIBRARY_UNTIL)))
         for n, period in enumerate(self.periods):
-            if self.time.stop():
+            if self.time.over(LIBRARY_UNTIL):
+                if self.time.deadline is not None:
+                    self.notes.append(f"for lack of time {n} of {len(self.periods)} hours got a plan")
                 return
             self.progress("plans", n / len(self.periods))
             effort = self.effort(len(self.periods) - n, LIBRARY_UNTIL)
