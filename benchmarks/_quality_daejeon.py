@@ -202,10 +202,14 @@ def whole_day(town: Town, plans: Sequence[tuple[float, TimingPlan]], n: int) -> 
 
 def laid_out(network: RoadNetwork, day: DayPlan) -> TimingPlan:
     """A day as one plan: programs that switch as one long program, the others as they are."""
-    laid = compile_schedule(network, day, begin_s=0.0, end_s=DAY_S)
+    # who shows the same all day has no program that could be laid out: an interval lasts less than a day
+    varied = {
+        c: own for c, own in day.controllers.items() if len({i.state for p in own.programs for i in p.intervals}) > 1
+    }
+    laid = compile_schedule(network, DayPlan(controllers=varied), begin_s=0.0, end_s=DAY_S)
     switched = {transition.controller_id for transition in laid.transitions}
-    first = day.plan_at(0.0).controllers
-    return TimingPlan(controllers={c: p if c in switched else first[c] for c, p in laid.unrolled().controllers.items()})
+    shown = {c: program for c, program in laid.unrolled().controllers.items() if c in switched}
+    return TimingPlan(controllers=day.plan_at(0.0).controllers | shown)
 
 
 def compared(field: Sequence[Totals], ours: Sequence[Totals]) -> dict[str, Cell]:

@@ -49,10 +49,11 @@ class Logic:
 
     @property
     def greens(self) -> tuple[bool, ...]:
-        """Which stages begin a green with right of way (letter G); the others are changes between these."""
+        """Which stages begin a green with right of way (letter G) and show no yellow; the others are changes."""
         before = (self.stages[-1], *self.stages[:-1])
         return tuple(
-            any(new == "G" and old != "G" for new, old in zip(stage.state, last.state, strict=True))
+            "y" not in stage.state.lower()
+            and any(new == "G" and old != "G" for new, old in zip(stage.state, last.state, strict=True))
             for stage, last in zip(self.stages, before, strict=True)
         )
 
