@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +41,7 @@ class Proposals:
     cycle_tried_s: float = -np.inf
     longer: bool = False
     n_steps: int = 0
+    prepared: bool = False
     tried: dict[int, int] = field(default_factory=dict)
     """Step in which a signal was last proposed other seconds."""
 
@@ -56,6 +57,7 @@ class Proposals:
         """Try what the budget allows; the search keeps what is better."""
         before = list(search.current)
         self.n_steps += 1
+        self.prepared = False
         if not self.polygons.knows:
             half = (len(self.fresh) + 1) // 2
             self.polygons.remember(self.fresh[:half], time_s)
@@ -64,13 +66,20 @@ class Proposals:
         if search.work.affords(units):
             search.work.spend(units)
             self.polygons.prepare(search.current, estimate.choice_vps, time_s)
+            self.prepared = True
             self._seconds(search, open_signals, most_changed, rng)
             self.polygons.remember(self.fresh, time_s)
-            self.polygons.adopt()
         self.fresh.clear()
         same = all(now is then for now, then in zip(search.current, before, strict=True))
         if same and not self._cycle(search, open_signals, time_s, most_changed):
             self._stages(search, open_signals, rng)
+
+    def adopt(self, taken: Collection[int]) -> None:
+        """These signals do change: what they send later comes later from the next step on."""
+        if not self.prepared:
+            return
+        self.polygons.take_back([at for at in np.flatnonzero(self.polygons.moved).tolist() if at not in taken])
+        self.polygons.adopt()
 
     def _seconds(
         self, search: Search, open_signals: NDArray[np.bool_], most_changed: int, rng: np.random.Generator

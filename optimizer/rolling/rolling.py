@@ -225,6 +225,7 @@ class Rolling:
             return self._step(observation, time_s, budget_ms, clock, rng)
         except Exception as error:  # the signals must not stall, whatever goes wrong here; the decision says what did
             self.current = before
+            self._proposals.fresh.clear()
             self._book = PlanBook(self.layout.compiled, [self._program(at) for at in range(self.layout.n_signal)])
             at = traceback.extract_tb(error.__traceback__)[-1]
             reason = f"{type(error).__name__}: {error} ({at.filename.rsplit('/', 1)[-1]} line {at.lineno})"
@@ -267,6 +268,7 @@ class Rolling:
             self._hand.showing[at] = way.segments
             self._mend.discard(at)
             self._plan[self.layout.signals[at]] = way.segments[-1].program
+        self._proposals.adopt(ways.keys())
         saved = f"saves {gain:.1%} of the delay in the next {self._horizon_s:g} s over {len(search.held)} draws"
         return self._decision(
             time_s, ways, clock, "changed" if ways else "kept", saved, inputs=inputs, search=search, gain=gain,

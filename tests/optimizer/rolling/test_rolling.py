@@ -213,3 +213,16 @@ def test_a_grid_of_signals_loses_less() -> None:
     assert rolling.estimate is not None
     assert np.isfinite(rolling.estimate.queue_veh).all()
     assert SKEWED
+
+
+def test_platoons_are_moved_by_what_changed_only() -> None:
+    """Where a step keeps the plan, what is remembered of arrivals stays where it was on the clock."""
+    street = arterial()
+    rolling = rolling_of(street, None, RollingOptions(horizon_s=300.0, least_gain=0.9))
+    polygons = rolling._proposals.polygons
+    turned: list[int] = []
+    polygons.adopt = lambda: turned.append(1)  # type: ignore[method-assign]
+    decisions = steps(rolling, street, 3)
+    assert [d.status for d in decisions] == ["kept"] * 3
+    assert any(d.candidates for d in decisions)
+    assert not turned
