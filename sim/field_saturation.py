@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from network_data.discharge.headways import Range
 from network_data.discharge.lanes import Lane, LaneDischarge
 from network_data.network import RoadNetwork
@@ -114,3 +116,13 @@ def field_saturations(groups: Mapping[str, GroupDischarge], found: Mapping[Lane,
             flow = own.saturation_vph if own is not None else None
             out[one.group.link, lane] = flow.value if flow is not None else one.per_lane_vph
     return out
+
+
+def field_start_up_s(found: Mapping[Lane, LaneDischarge]) -> float | None:
+    """Start-up loss of the network's queues, as `ClosedFormSettings.start_up_s` takes it; None where none is measured.
+
+    The median of the measured lanes, at least 0: single ones stray by more than streets differ. The simulation's own
+    start-up time is a constant of its drivers (`SimParameters.start_up_s`) and stays as it is.
+    """
+    losses = [one.startup_loss_s.value for one in found.values() if one.startup_loss_s is not None]
+    return max(0.0, float(np.median(losses))) if losses else None

@@ -7,7 +7,9 @@ import pytest
 from network_data.discharge.headways import Range
 from network_data.discharge.lanes import LaneDischarge
 from network_data.network import RoadNetwork
-from sim.field_saturation import field_saturations, group_discharges
+from network_data.plans import TimingPlan
+from sim.closed_forms import ClosedFormSettings, closed_form
+from sim.field_saturation import field_saturations, field_start_up_s, group_discharges
 from sim.saturation import SaturationSettings
 from tests.builders import NetworkBuilder
 
@@ -60,3 +62,19 @@ def test_all_lanes_measured() -> None:
     assert (group.basis, group.saturation_vph, group.reasons) == ("field", 3500.0, ())
     assert group.range == Range(value=3500.0, low=3400.0, high=3600.0)
     assert group.startup_loss_s == Range(value=2.0, low=1.0, high=3.0)
+
+
+def test_a_measured_start_up_loss_reaches_the_closed_forms() -> None:
+    """The median of the measured lanes; with it greens serve less than with a smaller loss; None without any."""
+    network = three_lanes()
+    found = {("in", n): told(n, 1800.0) for n in range(3)}
+    start_up_s = field_start_up_s(found)
+    assert start_up_s == 2.0
+    assert field_start_up_s({}) is None
+    plan = TimingPlan(controllers={c: x.programs[-1] for c, x in network.controllers.items()})
+    flows = {("in", "on"): 600.0, ("in", "left"): 200.0}
+    small, measured = (
+        closed_form(network, plan, flows, ClosedFormSettings(start_up_s=x)) for x in (start_up_s / 2, start_up_s)
+    )
+    for group in measured:
+        assert measured[group].capacity_vph < small[group].capacity_vph
