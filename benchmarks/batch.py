@@ -2,7 +2,7 @@
 
 Each district goes the whole way: counts read and checked, demand estimated, a plan searched with a stated number of
 iterations, every gate but SUMO, and the store. Networks and counts are invented (`benchmarks._batch_districts`). With
-one worker only every third district is worked on; their plans must be the same bytes as with two.
+one worker only every fourth district is worked on; their plans must be the same bytes as with two.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from network_data.errors import InputError
 
 N_DISTRICT, N_QUICK = 200, 6
 N_NETWORK, N_QUICK_NETWORK = 20, 2
-PART = 3
-"""With one worker every third district."""
+PART = 4
+"""With one worker every fourth district."""
 RECIPE = Recipe()
 WORKERS = (1, 2)
 TITLE = "Batch: districts of 25 signals on a local Dask cluster, from counts to the store"
