@@ -44,6 +44,8 @@ WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
 QUOTAS = {"offsets": 4, "splits": 4}
 """Steps of the first rungs of the ladder; all others are for the last."""
+SHORT_LADDER_FROM = 3_000
+"""Signals from which these rungs have one step each: a step takes seconds there."""
 CYCLE_STEPS = 10
 """Finding the common cycle takes as long as so many steps. [-]"""
 DEFAULT_STEPS = 200
@@ -215,6 +217,8 @@ def climb_large(
         if known is not None:
             _offered(climb, [known(search.best)], "known")
         time_up = _TimeUp(climb, iterations, deadline, stop)
+        short = places.n_signal >= SHORT_LADDER_FROM
+        quotas = {name: 1 if short else steps for name, steps in QUOTAS.items()}
         open_steps: list[str] = []
         for rung in ("offsets", "splits", "cycle"):
             before = search.iterations
@@ -222,7 +226,7 @@ def climb_large(
             changes = Changes(neighbourhood, groups, frozenset(open_steps))
             if rung == "cycle" and rung in open_steps and not time_up(CYCLE_STEPS):
                 _common_cycle(climb, profile())
-            while open_steps and search.iterations - before < QUOTAS.get(rung, 1 << 60) and not time_up():
+            while open_steps and search.iterations - before < quotas.get(rung, 1 << 60) and not time_up():
                 began_s = time.monotonic()
                 climb.step(changes, rung)
                 climb.longest_s = max(climb.longest_s, time.monotonic() - began_s)
