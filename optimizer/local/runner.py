@@ -12,11 +12,11 @@ from optimizer.local.stage_pool import StagePool
 
 DUE_S = 4.0
 """A red that would get too long is ended so early. [s]"""
-AFTER_S = 60.0
+AFTER_S = 30.0
 """From so long before it is due, a protected green called for comes first when its street's green ends. [s]"""
 UNCALLED_S = 900.0
 """A turn that always finds its gaps gets its protected green as seldom as this. [s]"""
-BLOCKED_S = 5.0
+BLOCKED_S = 10.0
 """Who stands so long under a green that yields calls for a protected one. [s]"""
 
 
