@@ -18,7 +18,7 @@ class RollingOptions:
     prior_veh : float
         Vehicles that the day's history is worth against the counts remembered. [veh]
     horizon_s : float
-        How far ahead plans are simulated; half of it in networks of more than `large` signals. [s]
+        How far ahead plans are simulated; 0.4 of it in networks of more than `large` signals. [s]
     max_offset_step_s, max_green_step_s, max_cycle_step_s : float
         How far one decision may move an offset, the green of an interval, a cycle. [s]
     cycle_every_s : float

@@ -90,7 +90,7 @@ class Proposals:
         left = most_changed
         for _ in range(TRIES):
             n = min(left, max(1, round(self.share * int(free.sum()))))
-            units = costs.PROPOSE_NS * n + 2 * search.judge_units
+            units = costs.PROPOSE_NS * n + search.judge_units
             if n < 1 or not free.any() or not search.work.affords(units):
                 return
             search.work.spend(costs.PROPOSE_NS * n)

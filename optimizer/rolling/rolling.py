@@ -42,6 +42,8 @@ from sim.segments import Segment
 from sim.transitions import Transition
 
 PARTS = ("ingest", "estimate", "simulate", "optimize", "hand_over")
+LARGE_SHARE = 0.4
+"""Of the horizon, what large networks are simulated for. [-]"""
 SEARCH_SHARE = 0.6
 """Of the time by the wall clock, what the search may take; the rest is for handing over. [-]"""
 Status = Literal["changed", "kept", "late", "failed"]
@@ -158,7 +160,7 @@ class Rolling:
         self._filter = Filter(self.layout, detector_layout(self.layout, detectors), history, self.options)
         weights = self.settings.objective
         n = self.layout.n_signal
-        self._horizon_s = self.options.horizon_s / (2 if n > self.options.large else 1)
+        self._horizon_s = self.options.horizon_s * (LARGE_SHARE if n > self.options.large else 1.0)
         self._future = NearFuture(
             self.layout, self._horizon_s, delay=weights.delay, stops=weights.stops, blocked=weights.queue_overflow
         )

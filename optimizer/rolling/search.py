@@ -112,12 +112,15 @@ class Search:
         after = [self.run(vehicles) for vehicles in self.held]
         worse = self._worse(after) & (not whole)
         kept = {at: s for at, s in allowed.items() if not worse[self.districts[at]]}
-        for at in allowed.keys() - kept.keys():
-            self.put(at, self.current[at])
         if kept and len(kept) < len(allowed):
-            after = [self.run(vehicles) for vehicles in self.held] if self.work.affords(self.judge_units) else []
-        if not kept or not after or not self._saves(after, least):
-            for at in kept:
+            if self.work.affords(self.judge_units):
+                for at in allowed.keys() - kept.keys():
+                    self.put(at, self.current[at])
+                after = [self.run(vehicles) for vehicles in self.held]
+            else:  # no time to run what is left by itself: all of it stands or falls together
+                kept = allowed
+        if not kept or not self._saves(after, least):
+            for at in allowed:
                 self.put(at, self.current[at])
             return {}
         for at, setting in kept.items():
