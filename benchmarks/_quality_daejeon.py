@@ -109,7 +109,7 @@ def daejeon_table(store: Store, say: Callable[[str], None], *, quick: bool = Fal
     if days and len(plans) == len(PERIODS):
         say("daejeon: the whole day, with its switches")
         rows.append(
-            {"case": NAME, "period": "whole day, with switches", "judged": "24 h"} | whole_day(town, plans, days)
+            {"case": NAME, "period": "whole day, with switches", "judged": "24 h", **whole_day(town, plans, days)}
         )
     return Table(
         title=f"Quality: {len(town.network.controllers)} signals of Daejeon through a day, synthetic demand",

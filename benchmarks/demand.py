@@ -1,9 +1,9 @@
 """How near estimated turning flows come to those of a simulation, and whether their ranges hold the truth.
 
 `python -m benchmarks demand`: flows over the stop lines of the simulated hour (whole demand), or what drivers wanted
-(at 60 % of it), against estimates from the loops that lie in the street, from loops on every approach to a signal, and
-on every approach to any junction, and on some approaches. Networks other than Bologna have set the width of the ranges, so their coverage shows
-only that nothing broke; Bologna was left out of that.
+(at 60 % of it), against estimates from the loops that lie in the street, from loops on every approach to a signal, on
+every approach to any junction, and on some approaches. Networks other than Bologna have set the width of the ranges,
+so their coverage shows only that nothing broke; Bologna was left out of that.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from network_data.plans import ControllerPlan, Interval
 
+LONGEST_S = 86_000.0
+"""Equal states that follow each other become one interval no longer than this: intervals are shorter than a day. [s]"""
 DIGITS = 6
 """Times are compared to the microsecond."""
 
@@ -58,7 +60,7 @@ def unrolled(segments: Sequence[Segment]) -> ControllerPlan:
     """Segments as one long program whose cycle is the whole period; the last segment must end."""
     rows: list[Interval] = []
     for row in rows_of(segments):
-        if rows and rows[-1].state == row.state:
+        if rows and rows[-1].state == row.state and rows[-1].duration_s + row.duration_s < LONGEST_S:
             rows[-1] = Interval(rounded(rows[-1].duration_s + row.duration_s), row.state)
         else:
             rows.append(row)

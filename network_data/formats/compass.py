@@ -83,10 +83,11 @@ def _row(n: int, values: Mapping[str, str], faults: list[str], notes: list[str])
         begin_s, end_s = 0.0, 3600.0
     date = NO_DATE
     if text := _first(values, DATES):
-        date = pd.to_datetime(text, errors="coerce", format="mixed")
-        if pd.isna(date):
+        told_date = pd.to_datetime(text, errors="coerce", format="mixed")
+        if isinstance(told_date, pd.Timestamp):
+            date = told_date
+        else:
             faults.append(f"row {n}: date is {text[:20]!r}; give ISO 8601")
-            date = NO_DATE
     out: list[tuple[object, ...]] = []
     total = 0.0
     for name, (approach, turn) in MOVEMENTS.items():

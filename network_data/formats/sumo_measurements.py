@@ -61,7 +61,7 @@ def read_flow_table(path: Path | str) -> FlowTable:
         faults.append(f"holds no rows; needed: {EXAMPLE}")
     if faults:
         raise DemandError(str(path), capped(faults))
-    return _flow_table(names, values)
+    return _flow_table(np.asarray(names), values)
 
 
 def _flow_table(names: np.ndarray, values: dict[str, np.ndarray]) -> FlowTable:

@@ -32,7 +32,7 @@ SCHEMA = Path(plan_json_module.__file__).with_name("plan.schema.json")
 FRACTIONS = (*FIELD[:6], (28.4, "rrrrGGr"), (3.6, "rrrryyr"), (2, "rrrrrrr"))
 
 
-def document_of(rows=FIELD, *, network=None, plan=None, field=None, **options):
+def document_of(rows=FIELD, *, network=None, plan=None, field=None, **options) -> dict[str, object]:
     network = network or crossroads()
     plan, field = plan or timing(rows), field or timing(FIELD)
     known = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from network_data.clearance import clearance_matrix, conflict_pairs
 from network_data.errors import PlanError
-from network_data.plans import GREEN, YELLOW
+from network_data.plans import GREEN, YELLOW, ControllerPlan, Interval
 from network_data.schedule import ControllerDay, DayPlan, Switch
 from network_data.sequence_rules import sequence_rules
 from sim.segments import Segment, rows_of, unrolled
@@ -319,3 +319,11 @@ def test_real_programs_switch_legally(name):
             assert done.error_s == pytest.approx((new.offset_s - old.offset_s) % old.cycle_s, abs=1e-5)
             segments[-1] = segments[-1]._replace(until_s=done.in_step_s + 2 * new.cycle_s)
             assert rules.broken(list(rows_of(segments))) == []
+
+
+def test_a_signal_that_shows_one_state_for_a_day_is_laid_out_in_intervals_shorter_than_one() -> None:
+    """86,400 s of one green: two intervals of the same state that fill the day."""
+    one = ControllerPlan(controller_id="c", program_id="p", offset_s=0.0, intervals=(Interval(60.0, "G"),))
+    day = unrolled([Segment(0.0, 86_400.0, one)])
+    assert [row.state for row in day.intervals] == ["G", "G"]
+    assert day.cycle_s == 86_400.0
