@@ -88,6 +88,9 @@ class Guard:
                 if i < j and state[i] in GREEN and state[j] in GREEN and not self._may_run(state, i, j):
                     found = True
                     yield f"{i} ({state[i]}) and {j} ({state[j]}) conflict and would be green together"
+                if state[i] == "G" and state[j] in YELLOW and not self._may_start(i, j):
+                    found = True
+                    yield f"{i} would have G while {j}, which it conflicts with, is yellow"
         if not found:
             self._known.add(state)
 
@@ -97,6 +100,10 @@ class Guard:
             return True
         yields = self.controller.yields
         return (state[i] == "g" and (i, j) in yields) or (state[j] == "g" and (j, i) in yields)
+
+    def _may_start(self, green: int, yellow: int) -> bool:
+        """Whether the field shows a protected green beside the green or yellow of a foe."""
+        return any(s[green] == "G" and s[yellow] in GREEN + YELLOW for s in self.shown_states)
 
     def _ends(self, time_s: float, state: str) -> Iterator[str]:
         for k, (old, new) in enumerate(zip(self.state, state, strict=True)):

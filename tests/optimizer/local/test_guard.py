@@ -28,6 +28,7 @@ def test_what_breaks_a_rule_is_refused_by_name() -> None:
     gate.accept(50, "yr")
     assert any("2 s of yellow" in x for x in gate.faults(52, "rr"))
     assert any("2 s after 0" in x for x in gate.faults(52, "rG"))
+    assert any("is yellow" in x for x in gate.faults(53, "yG"))
     gate.accept(53, "rG")
     assert any("green for 4 s" in x for x in gate.faults(57, "ry"))
 
