@@ -208,6 +208,8 @@ class Engine:
             if faults:
                 self.tally.refused += 1
                 self._write("refused", {"t": now_s, "signal": x, "state": wanted, "reason": "; ".join(faults)})
+                if runner is not None:
+                    runner.skip()  # the state behind it is tried in the next second: a change never stands still
                 continue
             guard.accept(now_s, wanted)
             if runner is not None:

@@ -58,6 +58,13 @@ class Runner:
         """What is to be shown in the second to come."""
         return self.left[0] if self.left else self.pool.stages[self.stage]
 
+    def skip(self) -> bool:
+        """Leave out the next state of a change, because it may not be shown; False where none is left."""
+        if not self.left:
+            return False
+        self.left.pop(0)
+        return True
+
     def go(self, stage: int) -> None:
         """Start a change; only when `free`."""
         if stage == self.stage:

@@ -11,10 +11,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.clearance import WALK_S, WALK_SPEED_MPS, ClearanceMatrix, crossing_length_m
+from network_data.clearance import (
+    WALK_S,
+    WALK_SPEED_MPS,
+    ClearanceMatrix,
+    conflict_pairs,
+    crossing_length_m,
+    foes_of,
+)
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
-from network_data.plans import GREEN, OPEN, ControllerPlan
+from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan
 from network_data.rules_judged import protected_in, waits_in
 from network_data.settings import Settings
 from network_data.signal_limits import SignalLimits, plan_matrix
@@ -97,7 +104,8 @@ def stage_pool(network: RoadNetwork, controller: Controller, field: ControllerPl
     limits = SignalLimits(controller, field, settings)
     stages = tuple(stages_of(field))[:MAX_STAGES] or (field.intervals[0].state,)
     changes = {
-        (a, b): _seconds_between(stages[a], stages[b], matrix) for a, b in itertools.permutations(range(len(stages)), 2)
+        (a, b): _without_foes_yellow(controller, field, stages[a], _seconds_between(stages[a], stages[b], matrix))
+        for a, b in itertools.permutations(range(len(stages)), 2)
     }
     served = {k for stage in stages for k, letter in enumerate(stage) if letter in OPEN}
     max_red_s = np.array(
@@ -138,6 +146,27 @@ def _seconds_between(stage: str, following: str, matrix: ClearanceMatrix) -> tup
     states, durations, stretch = with_changes((stage, following), matrix)
     back = stretch.index(True, 1)  # the second stage; what follows leads back to the first
     return tuple(state for n in range(1, back) for state in [states[n]] * durations[n])
+
+
+def _without_foes_yellow(
+    controller: Controller, field: ControllerPlan, stage: str, states: Sequence[str]
+) -> tuple[str, ...]:
+    """Nobody gets a protected green beside the yellow of a foe, unless the field shows it: it waits for the end."""
+    shown = {interval.state for program in (*controller.programs, field) for interval in program.intervals}
+    foes = foes_of(conflict_pairs(controller, field))
+
+    def may(green: int, yellow: int) -> bool:
+        return any(s[green] == "G" and s[yellow] in GREEN + YELLOW for s in shown if max(green, yellow) < len(s))
+
+    out = []
+    for state in states:
+        letters = list(state)
+        for k, letter in enumerate(state):
+            starts = letter == "G" and stage[k] != "G"
+            if starts and any(state[j] in YELLOW and not may(k, j) for j in foes.get(k, ())):
+                letters[k] = stage[k]
+        out.append("".join(letters))
+    return tuple(out)
 
 
 def _min_hold_s(network: RoadNetwork, controller: Controller, stage: str, matrix: ClearanceMatrix) -> int:
