@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.fidelity_cases import FidelityCase, fidelity_cases
-from benchmarks.fidelity_models import EXACT, FLOWS, Prediction, predictions
+from benchmarks.fidelity_models import DRIVERS, EXACT, FLOWS, Prediction, predictions
 from benchmarks.fidelity_scores import Score, approach_error, score
 from benchmarks.fidelity_store import PlanKey, read_approaches, read_plans
 from benchmarks.plan_families import FAMILIES
@@ -199,7 +199,7 @@ def _case_rows(case: FidelityCase) -> tuple[list[dict[str, Cell]], list[str]]:
     notes.append(
         f"routes {case.route_hash}, {len(case.trips)} vehicles; "
         f"SUMO {next(iter(stored.answers.known.values())).sumo}: {sumo_cpu_s:.2f} CPU s per plan and seed, "
-        f"{sumo_cpu_s / said[EXACT].cpu_s:.0f} times the queue simulation's"
+        f"{DRIVERS * sumo_cpu_s / said[EXACT].cpu_s:.0f} times the queue simulation's per plan and draw"
     )
     return rows, notes
 
