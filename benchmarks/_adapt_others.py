@@ -42,6 +42,7 @@ class MaxPressure:
     def __init__(self, network: RoadNetwork, pool: StagePool, state: str, every_s: int) -> None:
         self.runner, self.every_s = Runner(pool, pool.nearest(state)), every_s
         self._pairs: list[tuple[set[str], set[str]]] = []
+        self._n_green = [sum(letter in GREEN for letter in stage) for stage in pool.stages]
         for stage in pool.stages:
             before, behind = set(), set()
             for head in pool.controller.heads[: len(stage)]:
@@ -68,7 +69,8 @@ class MaxPressure:
             for before, behind in self._pairs
         ]
         stages = [s for s in range(len(pressure)) if allowed[s]]
-        runner.go(max(stages, key=lambda s: (pressure[s], s == runner.stage)))
+        # of stages that open the same lanes, the one for more of their vehicles
+        runner.go(max(stages, key=lambda s: (pressure[s], self._n_green[s], s == runner.stage)))
 
 
 def max_pressure_run(
