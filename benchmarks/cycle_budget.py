@@ -28,7 +28,7 @@ from optimizer.rolling.rolling import PARTS
 
 CYCLES, CYCLES_LARGE, LARGE = 200, 30, 2_000
 """Steps measured per case, and in networks of more signals than this."""
-SHARE, SHARE_LARGE = 0.012, 0.08
+SHARE, SHARE_LARGE = 0.012, 0.07
 """Of the cycle, the budget that a step is given. [-]"""
 REQUIRED = {1_000: 0.02, 10_000: 0.10}
 """Of a cycle of 90 s, what the 99th percentile of a step may take. [-]"""
