@@ -74,7 +74,8 @@ def lock_for_writing(connection: Connection) -> None:
 
 def _sqlite_connected(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+    # the wait comes first: of two that open a new store at once, one switches to the write-ahead log
+    for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

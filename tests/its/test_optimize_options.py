@@ -99,7 +99,9 @@ def test_all_three_sources_together(job: Job, tmp_path: Path) -> None:
     assert {m["support"] for m in after.values()} == {"measured"}
     guessed = [pair for pair, m in before.items() if m["support"] == "prior"]
     assert guessed
-    assert all(after[pair]["sd_veh_per_h"] < before[pair]["sd_veh_per_h"] for pair in guessed)
+    changes = [after[pair]["sd_veh_per_h"] - before[pair]["sd_veh_per_h"] for pair in guessed]
+    assert max(changes) <= 0  # a turn that nobody makes is known as well as it can be
+    assert min(changes) < -1
     assert made.run["today"]["detectors"]
 
 
