@@ -224,15 +224,21 @@ def _to_counts(job: Job) -> list[str]:
 
 
 def _to_turns(job: Job) -> list[str]:
+    turns = _turns(job)
+    write_aside(job.out, turns.to_csv(index=False))
+    if job.content.network is not None:
+        job.left.append("the road network and its signals")
+    return [str(job.out)]
+
+
+def _turns(job: Job) -> pd.DataFrame:
+    """The turning counts of the source, by links."""
     turns = job.content.turns
     if job.content.place_counts is not None:
         turns = _placed(job, job.content.place_counts)
     if turns is None or not len(turns):
         raise InputError(str(job.source), "holds no turning counts, or none that fit the network (--network)")
-    write_aside(job.out, turns.to_csv(index=False))
-    if job.content.network is not None:
-        job.left.append("the road network and its signals")
-    return [str(job.out)]
+    return turns
 
 
 def _placed(job: Job, counts: TurnCounts) -> pd.DataFrame:
@@ -277,11 +283,7 @@ def _to_utdf(job: Job) -> list[str]:
 
 def _to_utdf_volumes(job: Job) -> list[str]:
     """A volume table: turns by intersection and compass movement, of a day that no turns name."""
-    turns = job.content.turns
-    if job.content.place_counts is not None:
-        turns = _placed(job, job.content.place_counts)
-    if turns is None or not len(turns):
-        raise InputError(str(job.source), "holds no turning counts, or none that fit the network (--network)")
+    turns = _turns(job)
     table, lost = volumes_of(turns, columns_of(job.need_network()), NO_DATE)
     job.left += lost
     job.left.append(f"the date: turns have none, {NO_DATE:%m/%d/%Y} is written")

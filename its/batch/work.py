@@ -7,7 +7,7 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from its.batch.days import TypedDays, of_type, read_days
@@ -69,8 +69,8 @@ def work(task: Task) -> Outcome:
         found = failure(task, what, BAD_INPUT)
     except Exception as error:  # the job goes on with the other districts; this one's record says what happened
         found = failure(task, f"fault of the engine: {type(error).__name__}: {error}", OUTSIDE_FAILED)
-        found = _with(found, trace=traceback.format_exc())
-    return _with(
+        found = replace(found, trace=traceback.format_exc())
+    return replace(
         found,
         cpu_s=time.process_time() - cpu_s,
         wall_s=time.monotonic() - begin_s,
@@ -81,10 +81,6 @@ def work(task: Task) -> Outcome:
 def failure(task: Task, reason: str, code: int) -> Outcome:
     """The outcome of a district that could not be worked on."""
     return Outcome(district=task.district, key=task.key, state="failed", reason=reason, code=code)
-
-
-def _with(outcome: Outcome, **changes: Any) -> Outcome:
-    return Outcome(**{**{name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}, **changes})
 
 
 def _worked(task: Task) -> Outcome:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from its.store.migrations.append_only import forbid_changes
+
 revision = "0001"
 down_revision = None
 
@@ -92,24 +94,10 @@ def _flag(name: str) -> sa.Column[bool]:
 
 
 def _append_only() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for table in TABLES:
-            for action in ("UPDATE", "DELETE"):
-                op.execute(
-                    f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
-                    f"BEGIN SELECT RAISE(ABORT, 'the plan store is append-only'); END"
-                )
-        return
-    op.execute(
-        "CREATE FUNCTION its_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the plan store is append-only'; END $$"
-    )
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute(
+            "CREATE FUNCTION its_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the plan store is append-only'; END $$"
+        )
     for table in TABLES:
-        op.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION its_append_only()"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION its_append_only()"
-        )
+        forbid_changes(table)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from its.store.migrations.append_only import forbid_changes
+
 revision = "0002"
 down_revision = "0001"
 
@@ -28,26 +30,9 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(300), nullable=False),
         sa.Column("expires_s", sa.Double, nullable=False),
     )
-    _append_only()
+    forbid_changes("runs")
 
 
 def downgrade() -> None:
     """Nothing is ever taken out of the store."""
     raise NotImplementedError("the store is append-only; restore a backup to go back")
-
-
-def _append_only() -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for action in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER runs_no_{action.lower()} BEFORE {action} ON runs "
-                f"BEGIN SELECT RAISE(ABORT, 'the plan store is append-only'); END"
-            )
-        return
-    op.execute(
-        "CREATE TRIGGER runs_append_only BEFORE UPDATE OR DELETE ON runs "
-        "FOR EACH ROW EXECUTE FUNCTION its_append_only()"
-    )
-    op.execute(
-        "CREATE TRIGGER runs_no_truncate BEFORE TRUNCATE ON runs FOR EACH STATEMENT EXECUTE FUNCTION its_append_only()"
-    )
