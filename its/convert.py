@@ -266,12 +266,7 @@ def _to_utdf(job: Job) -> list[str]:
     job.leave_programs(day)
     network = with_plans(network, day)
     plan = TimingPlan(controllers={c.id: c.programs[-1] for c in network.controllers.values()})
-    turns = job.content.turns
-    volumes: dict[tuple[str, str], float | None] = {}
-    if turns is not None:
-        columns = (turns[name].tolist() for name in ("from_link", "to_link", "begin_s", "end_s", "veh"))
-        for start, end, begin_s, end_s, veh in zip(*columns, strict=True):
-            volumes[start, end] = (volumes.get((start, end)) or 0.0) + veh * 3600.0 / (end_s - begin_s)
+    volumes = {} if job.content.turns is None else _mean_rates(job)
     text, left = write_utdf(network, plan, volumes)
     write_aside(job.out, text)
     job.left += left
@@ -279,6 +274,17 @@ def _to_utdf(job: Job) -> list[str]:
         job.left.append("the times of day: the programs due at 08:00 are written")
     _leave(job, detectors=True)
     return [str(job.out)]
+
+
+def _mean_rates(job: Job) -> dict[tuple[str, str], float | None]:
+    """Vehicles per hour of each turn over all the seconds it was counted: the file has one volume a movement."""
+    turns = _turns(job)
+    spans = turns[["begin_s", "end_s"]].drop_duplicates()
+    if len(spans) > 1:
+        job.left.append(f"single intervals of the counts: the mean rate of {len(spans)} intervals is written")
+    sums = turns.assign(seconds=turns["end_s"] - turns["begin_s"]).groupby(["from_link", "to_link"], sort=False)
+    rates = sums["veh"].sum() * 3600.0 / sums["seconds"].sum()
+    return {(str(turn[0]), str(turn[1])): float(vph) for turn, vph in zip(rates.index, rates, strict=True)}
 
 
 def _to_utdf_volumes(job: Job) -> list[str]:

@@ -209,7 +209,9 @@ def test_utdf_volumes_both_ways(tmp_path: Path) -> None:
     code, text = its("convert", tmp_path / "t.csv", tmp_path / "u2.csv", "--to", "utdf", "--network", network)
     assert code == 0, text
     measured = {k: v for k, v in read_utdf(tmp_path / "u2.csv").volumes_vph.items() if v}
-    assert sum(measured.values()) == pytest.approx(4 * turns["veh"].sum(), rel=0.01)
+    # two intervals of 15 minutes each: vehicles of half an hour, twice that an hour
+    assert sum(measured.values()) == pytest.approx(2 * turns["veh"].sum(), rel=0.01)
+    assert "the mean rate of 2 intervals" in text
 
 
 def test_counts_that_lack_something_say_what() -> None:
