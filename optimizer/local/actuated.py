@@ -62,6 +62,34 @@ def due_stage(plan: ControllerPlan, model: SignalModel, time_s: float, stage: in
     return stage
 
 
+class Ring(NamedTuple):
+    """The slots of a plan from the end of the coordinated stage on, which comes last.
+
+    `ends_s` are seconds after that end; `into_s` is now on the same clock.
+    """
+
+    slots: tuple[Slot, ...]
+    ends_s: tuple[float, ...]
+    into_s: float
+
+    @property
+    def coordinated(self) -> int:
+        """The coordinated stage."""
+        return self.slots[-1].stage
+
+
+def ring_of(plan: ControllerPlan, model: SignalModel, time_s: float) -> Ring | None:
+    """The plan as a ring; None where it has less than two stages."""
+    slots = slots_of(plan, model)
+    if len({slot.stage for slot in slots}) < 2:
+        return None
+    longest = max(range(len(slots)), key=lambda n: slots[n].to_s - slots[n].from_s)
+    from_s = slots[longest].to_s
+    turned = (*slots[longest + 1 :], *slots[: longest + 1])
+    ends_s = tuple((slot.to_s - from_s) % plan.cycle_s for slot in turned[:-1])
+    return Ring(turned, (*ends_s, plan.cycle_s), (time_s - plan.offset_s - from_s + 1e-9) % plan.cycle_s)
+
+
 def actuated_stage(
     plan: ControllerPlan, model: SignalModel, outlook: Outlook, runner: Runner, time_s: float
 ) -> tuple[int, str]:
@@ -78,29 +106,36 @@ def actuated_stage(
     time_s : float
         Now. [s]
     """
-    due = due_stage(plan, model, time_s, runner.stage)
-    slots = slots_of(plan, model)
-    if len(slots) < 2:
-        return due, "the plan has one stage"
-    coordinated = max(slots, key=lambda slot: slot.to_s - slot.from_s).stage
+    stage, ring = runner.stage, ring_of(plan, model, time_s)
+    if ring is None:
+        return due_stage(plan, model, time_s, stage), "the plan has one stage"
     allowed = runner.allowed()
-    if not allowed[runner.stage]:
+    if not allowed[stage]:
         return int(np.flatnonzero(allowed)[0]), "a red would get too long"
-    called = [_called(model, outlook, s, runner.stage) for s in range(len(model.hold_s))]
-    order = [slot.stage for slot in slots]
-    at = order.index(runner.stage) if runner.stage in order else 0
-    following = [s for s in (order[(at + n) % len(order)] for n in range(1, len(order))) if s != runner.stage]
-    if due == runner.stage:
-        if runner.stage == coordinated or not _gapped_out(model, outlook, runner.stage):
-            return runner.stage, "the plan's stage"
-        after = next((s for s in following if called[s] or s == coordinated), coordinated)
-        return after, "gap out"
-    if called[due] or due == coordinated:
-        return due, "force-off" if runner.stage != coordinated else "yield point"
-    later = next((s for s in following if called[s]), runner.stage)
-    if later == runner.stage:
-        return runner.stage, "nobody else has called"
-    return (later, "skips who has not called") if runner.stage != coordinated else (runner.stage, "nobody called")
+    since_s = ring.into_s - runner.stay_s
+    n_last = len(ring.slots) - 1
+    place = next((n for n, x in enumerate(ring.slots) if x.stage == stage and ring.ends_s[n] >= since_s), None)
+    if stage == ring.coordinated and since_s < 0:
+        # it stood when its end came: whoever calls is served as long as the plan has time left for them
+        after = _next_called(ring, model, outlook, stage, -1)
+        return (stage, "nobody called") if after == stage else (after, "yield point")
+    if place is None:
+        return ring.coordinated, "back to the plan"
+    left_s = ring.ends_s[place] - ring.into_s
+    if left_s > 0 and (place == n_last or not _gapped_out(model, outlook, stage, left_s, plan.cycle_s)):
+        return stage, "the plan's stage"
+    return _next_called(ring, model, outlook, stage, place), "force-off" if left_s <= 0 else "gap out"
+
+
+def _next_called(ring: Ring, model: SignalModel, outlook: Outlook, stage: int, place: int) -> int:
+    """The next slot somebody called that has time left for its least stay; else the coordinated stage."""
+    for n in range(place + 1, len(ring.slots) - 1):
+        other = ring.slots[n].stage
+        least_s = min(float(model.hold_s[other]), ring.slots[n].to_s - ring.slots[n].from_s)
+        in_time = ring.into_s + float(model.change_s[stage, other]) + least_s <= ring.ends_s[n] + 1.0
+        if other == stage or (in_time and _called(model, outlook, other, stage)):
+            return other
+    return ring.coordinated
 
 
 def _called(model: SignalModel, outlook: Outlook, stage: int, standing: int) -> bool:
@@ -108,9 +143,14 @@ def _called(model: SignalModel, outlook: Outlook, stage: int, standing: int) -> 
     return bool(outlook.queue_veh[opens].sum() > CALL_VEH)
 
 
-def _gapped_out(model: SignalModel, outlook: Outlook, stage: int) -> bool:
+def _gapped_out(model: SignalModel, outlook: Outlook, stage: int, left_s: float, cycle_s: float) -> bool:
+    """Nobody waits or comes within the gap, and who waits elsewhere gains more than who is yet to come here loses."""
     opens = model.stage_open[stage] > 0
-    return bool(outlook.queue_veh[opens].sum() + outlook.arrival_veh[:GAP_S, opens].sum() < CALL_VEH)
+    if outlook.queue_veh[opens].sum() + outlook.arrival_veh[:GAP_S, opens].sum() >= CALL_VEH:
+        return False
+    saved_s = outlook.queue_veh[~opens].sum() * left_s
+    lost_s = outlook.arrival_veh[: int(left_s), opens].sum() * max(0.0, cycle_s - left_s)
+    return bool(saved_s > lost_s)
 
 
 def decide_actuated(
