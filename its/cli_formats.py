@@ -52,6 +52,9 @@ def convert(
 def inspect(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File or folder.", show_default=False)],
     network: Network = None,
+    settings: Annotated[
+        Path | None, typer.Option(metavar="T.toml", help="Its [counts] tells what columns of count tables mean.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a file or folder is, what is in it, and what is missing for an optimization."""
@@ -59,7 +62,7 @@ def inspect(
     def job() -> int:
         from its.inspect_job import inspect_job
 
-        return inspect_job(path, network_path=network, as_json=as_json)
+        return inspect_job(path, network_path=network, settings_path=settings, as_json=as_json)
 
     _end(job)
 

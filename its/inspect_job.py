@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,19 @@ import pandas as pd
 
 from its.console import BAD_INPUT, DONE, format_table
 from its.content import READERS, Content, read_content
+from its.inspect_tables import DEMAND, NETWORK, TABLES, Seen, as_counts, table_of
 from its.recognize import NETWORK_READERS
 from network_data.assembly.default_programs import PROGRAM_ID
+from network_data.counting.options import CountLayout
 from network_data.errors import InputError
 from network_data.formats import kinds
 from network_data.formats.hires import read_events
 from network_data.formats.hires_measures import cycle_of, phase_order, phase_summaries
-from network_data.formats.kinds import Kind, kind_of
+from network_data.formats.kinds import kind_of
 from network_data.formats.korea import TurnCounts
 from network_data.limits import MAX_MEMBERS
 from network_data.network import RoadNetwork
-from network_data.tables import read_table, texts
+from network_data.settings import load_settings
 
 VARIES = re.compile(r"'[^']*'|\d+")
 SALT_CODE = re.compile(r"[a-z-]+: ")
@@ -31,35 +32,24 @@ FEW = 3
 """So many findings of a kind are printed one by one."""
 MAX_SHOWN = 20
 """Most findings that are printed one by one; JSON has all."""
-DEMAND = "demand: --turns, or --detectors with --counts"
-NETWORK = "the road network these belong to"
 
 
-@dataclass
-class Seen:
-    """One file or folder as it was found."""
+def inspect_job(path: Path, *, network_path: Path | None, settings_path: Path | None, as_json: bool) -> int:
+    """Run the job; returns the exit code: 2 where anything of a known format is faulty.
 
-    path: Path
-    kind: Kind
-    contents: dict[str, Any] = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-
-
-def inspect_job(path: Path, *, network_path: Path | None, as_json: bool) -> int:
-    """Run the job; returns the exit code: 2 where anything of a known format is faulty."""
+    `[counts]` of the settings tells which columns mean what: tables that have them are read as counts.
+    """
+    layout = load_settings(settings_path).counts if settings_path is not None else None
     network = read_content(network_path).network if network_path is not None else None
     kind = kind_of(path)
     if path.is_dir() and kind is kinds.UNKNOWN:
         parts = [p for p in sorted(path.iterdir())[:MAX_MEMBERS] if p.is_file() or p.is_dir()]
         network = network or _network_among(parts)
-        seen = [_look(p, network) for p in parts]
+        seen = [_look(p, network, layout) for p in parts]
         known = [one for one in seen if one.kind is not kinds.UNKNOWN]
         missing = _missing_of_all(known)
     else:
-        seen = known = [_look(path, network)]
+        seen = known = [_look(path, network, layout)]
         missing = known[0].missing
     if as_json:
         rows = [_json(one) for one in seen]
@@ -84,15 +74,19 @@ def _network_among(parts: list[Path]) -> RoadNetwork | None:
         return None
 
 
-def _look(path: Path, network: RoadNetwork | None) -> Seen:
+def _look(path: Path, network: RoadNetwork | None, layout: CountLayout | None) -> Seen:
     try:
         kind = kind_of(path)
     except InputError as error:
         return Seen(path, kinds.UNKNOWN, notes=[f"cannot be read: {error.faults[0]}"])
     seen = Seen(path, kind)
     try:
-        if kind in TABLES:
+        if layout is not None and as_counts(seen, layout):
+            pass
+        elif kind in TABLES:
             TABLES[kind](seen)
+        elif kind is kinds.UNKNOWN:
+            table_of(seen)
         elif kind in READERS and not (kind is kinds.PLAN_JSON and network is None):
             _of_content(seen, read_content(path, network))
         elif kind is kinds.PLAN_JSON:
@@ -236,42 +230,6 @@ def _of_places(seen: Seen, counts: TurnCounts) -> None:
 def _span(values: list[float]) -> str:
     given = [x for x in values if x > 0]
     return f"{min(given):g} to {max(given):g}" if given else "none"
-
-
-def _counts_table(seen: Seen) -> None:
-    table = read_table(seen.path)
-    seen.contents["rows"] = len(table)
-    detectors = texts(table.columns["detector"])
-    seen.contents["detectors"] = len(detectors.categories)
-    if "begin" in table.columns:
-        days = sorted({str(text)[:10] for text in texts(table.columns["begin"]).categories})
-        seen.contents["days of counts"] = len(days)
-        if days:
-            seen.contents["from"], seen.contents["to"] = days[0], days[-1]
-    else:
-        seen.contents["days of counts"] = 1
-    seen.findings += table.faults
-    seen.missing += ["where the detectors lie: --detectors", NETWORK]
-
-
-def _turns_table(seen: Seen) -> None:
-    table = read_table(seen.path)
-    seen.contents["rows"] = len(table)
-    pairs = set(zip(*(texts(table.columns[c]).astype(object) for c in ("from_link", "to_link")), strict=True))
-    seen.contents["turns"] = len(pairs)
-    seen.findings += table.faults
-    seen.missing.append(NETWORK)
-
-
-def _detectors_table(seen: Seen) -> None:
-    table = read_table(seen.path)
-    seen.contents["detectors"] = len(table)
-    seen.contents["links"] = len(texts(table.columns["link"]).categories)
-    seen.findings += table.faults
-    seen.missing += ["their counts: --counts", NETWORK]
-
-
-TABLES = {kinds.COUNTS: _counts_table, kinds.TURNS: _turns_table, kinds.DETECTORS: _detectors_table}
 
 
 def _missing_of_all(seen: list[Seen]) -> list[str]:

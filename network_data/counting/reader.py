@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -86,6 +86,15 @@ def _columns(layout: CountLayout) -> set[str]:
     own = {"begin", "end", layout.begin_s, layout.end_s, layout.veh, layout.occupancy, layout.speed}
     named = {name for name in (layout.begin, layout.end, layout.date) if name is not None}
     return own | named | set(layout.name_columns) | set(layout.wide_columns()) | set(layout.lane_columns)
+
+
+def has_counts(names: Collection[str], layout: CountLayout) -> bool:
+    """Whether a table with columns of these names can be read by a layout."""
+    layout_s = {layout.begin_s} if layout.date is None else {layout.begin_s, layout.date}
+    times = [{layout.begin or "begin"}, layout_s] if not layout.wide else [{layout.date} if layout.date else set()]
+    counted = set(layout.wide_columns()) or set(layout.lane_columns) or {layout.veh}
+    have = {name.strip() for name in names}
+    return any(set(layout.name_columns) | counted | time <= have for time in times)
 
 
 Thing = TypeVar("Thing")

@@ -50,6 +50,7 @@ PLAN_JSON = Kind("plan-json", "plan of this engine (plan.json)")
 COUNTS = Kind("counts", "counts of detectors")
 DETECTORS = Kind("detectors", "detectors and where they lie")
 TURNS = Kind("turns", "turning counts or demand")
+TABLE = Kind("table", "a table whose columns have no meaning yet")
 
 KINDS = (
     SUMO_NET, SUMO_ADDITIONAL, SUMO_ROUTES, SALT, SALT_SIGNALS, GMNS, UTDF, UTDF_VOLUMES, HIRES, KOREA_LINKS,
@@ -94,6 +95,17 @@ def kind_of(path: Path | str) -> Kind:
     if b"OSMHeader" in head[:64]:
         return OSM
     return _text(head)
+
+
+def column_names(path: Path | str) -> list[str]:
+    """Names in the first row of a CSV or parquet table; of what is no table nothing, or its first line."""
+    path = Path(path)
+    if path.is_dir():
+        return []
+    head = first_bytes(path, HEAD_BYTES)
+    if head.startswith(PARQUET_MAGIC):
+        return _parquet_columns(path)
+    return [] if head.startswith((b"<", b"{", SHP_MAGIC, ZIP_MAGIC)) or b"\x00" in head else _header(head)
 
 
 def first_bytes(path: Path | str, n: int = 512) -> bytes:

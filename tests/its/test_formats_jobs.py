@@ -49,6 +49,37 @@ def test_inspect_tells_all_files_of_a_folder() -> None:
         assert words in text
 
 
+def test_inspect_of_tables(tmp_path: Path) -> None:
+    """A table of unknown columns: which they are and what to do; with settings that name them counts and days."""
+    table, settings = tmp_path / "c.csv", tmp_path / "t.toml"
+    hours = [f"q{hour:02d}" for hour in range(24)]
+    rows = [["2026-03-02", "A", *range(24)], ["2026-03-03", "A", *range(24)], ["2026-03-03", "B", *range(23), ""]]
+    pd.DataFrame(rows, columns=["day", "name", *hours]).to_csv(table, index=False)
+    (tmp_path / "README.md").write_text("# Counts of a town\n\nthree, four and more\n")
+    code, text = its("inspect", table)
+    assert code == 0
+    for words in (
+        "rows",
+        "columns day, name, q00",
+        "18 more",
+        "[counts] of --settings",
+        "what the columns of c.csv mean",
+    ):
+        assert words in text
+    settings.write_text('[counts]\ndate = "day"\ndetector = "name"\nwide = "q{HH}"\n')
+    code, text = its("inspect", tmp_path, "--settings", settings, "--json")
+    assert code == 0, text
+    kinds = {Path(part["path"]).name: part["kind"] for part in json.loads(text)["parts"]}
+    assert kinds == {"README.md": "unknown", "c.csv": "counts", "t.toml": "unknown"}
+    contents = next(part["contents"] for part in json.loads(text)["parts"] if part["kind"] == "counts")
+    assert (contents["detectors"], contents["days of counts"], contents["from"]) == (2, 2, "2026-03-02")
+    assert contents["counts"] == 71  # one of three days' hours is blank
+    table.write_text(table.read_text() + "2026-03-04,C,soon" + ",1" * 23 + "\n")
+    code, text = its("inspect", table, "--settings", settings)
+    assert code == 2
+    assert "row 5" in text
+
+
 def test_inspect_of_events() -> None:
     """Cycle, offset, order of phases and splits of a controller log."""
     code, text = its("inspect", data_pack() / "odot_hires" / "events.parquet")
