@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ class HeadFlows:
     flow_vph: NDArray[np.float64]
     saturation_vph: NDArray[np.float64]
     approach_vph: NDArray[np.float64]  # all lanes of the head together
+    turn_share: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # of the busiest lane's flow [-]
+    """How much of its busiest lane's flow makes the head's own turn: the rest shares the lane and need not yield."""
 
     def needed_share(self) -> NDArray[np.float64]:
         """Least share of the time that must be green: flow over saturation flow. [-]"""
@@ -65,7 +67,7 @@ def head_flows(
         for lane in lanes:
             lane_vph[pair[0], lane] += flows_vph.get(pair, 0.0) / len(lanes)
     n = controller.n_heads
-    flow, saturation, approach = np.zeros(n), np.full(n, 1800.0), np.zeros(n)
+    flow, saturation, approach, share = np.zeros(n), np.full(n, 1800.0), np.zeros(n), np.ones(n)
     for head in controller.heads:
         for i in head.connections:
             c = network.connections[i]
@@ -85,8 +87,9 @@ def head_flows(
             approach[head.index] += own
             if busiest >= flow[head.index]:
                 flow[head.index] = busiest
+                share[head.index] = own / busiest if busiest > 0 else 1.0
                 saturation[head.index] = known.get((c.from_link, c.from_lane), 3600 / pace)
-    return HeadFlows(flow_vph=flow, saturation_vph=saturation, approach_vph=approach)
+    return HeadFlows(flow_vph=flow, saturation_vph=saturation, approach_vph=approach, turn_share=share)
 
 
 def _all_together(controller: Controller, network: RoadNetwork, link: str, lane: int) -> bool:
@@ -105,11 +108,16 @@ def _all_together(controller: Controller, network: RoadNetwork, link: str, lane:
 def permitted_share(
     controller: Controller, flows: HeadFlows, state: str, index: int, parameters: SimParameters = STREET
 ) -> float:
-    """Share of the saturation flow that a permitted turn reaches against the flow it yields to (Harders). [-]"""
+    """Share of its saturation flow that the lane of a permitted turn reaches against those it yields to (Harders). [-]
+
+    Where others share the lane, only the turn's own vehicles need the longer gaps: headways of both kinds are added up.
+    """
     against = {j for i, j in controller.yields if i == index and j < len(state) and state[j] in GREEN}
     opposing_vps = 2 * sum(flows.approach_vph[j] for j in against) / 3600  # arrivals bunch in half the time
     if opposing_vps <= 0:
         return 1.0
     gap, follow = parameters.critical_gap_s, parameters.follow_up_s
     capacity_vph = 3600 * opposing_vps * np.exp(-opposing_vps * gap) / -np.expm1(-opposing_vps * follow)
-    return float(np.clip(capacity_vph / max(1.0, flows.saturation_vph[index]), PERMITTED_FLOOR, 1.0))
+    alone = float(np.clip(capacity_vph / max(1.0, flows.saturation_vph[index]), PERMITTED_FLOOR, 1.0))
+    turning = float(np.broadcast_to(flows.turn_share, flows.flow_vph.shape)[index])
+    return 1.0 / (turning / alone + (1.0 - turning))

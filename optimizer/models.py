@@ -23,7 +23,7 @@ from network_data.settings import Settings
 from optimizer.flows import HeadFlows
 from optimizer.rulebook import RuleBook, rule_book
 from optimizer.skeleton import Skeleton, is_steady
-from optimizer.stages import choices, orders, stages_of, with_changes
+from optimizer.stages import choices, orders, shown_states, stages_of, with_changes
 from optimizer.timings import best_splits, green_weights
 
 KEPT_SEQUENCES = 8
@@ -132,7 +132,9 @@ def build_model(
     book = rule_book(network, controller, field_plan, settings)
     own = book.skeleton("field", *merged(field_plan))
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
-        own = book.skeleton("field's stages", *with_changes(stages_of(field_plan), book.matrix))
+        own = book.skeleton(
+            "field's stages", *with_changes(stages_of(field_plan), book.matrix, shown_states(controller, field_plan))
+        )
     fixed = controller.id in settings.change.fixed_signals
     share = kept_share(network, controller, field_plan, flows, unmeasured_links)
     faults = _order_faults(network, controller, field_plan, own, settings)
@@ -173,8 +175,10 @@ def _worth_trying(
     bounds = model.book.limits.cycle
     cycle = round(min(max(model.field.cycle_s, bounds.low_s), bounds.high_s))
 
+    shown = shown_states(model.controller, model.field)
+
     def score(sequence: tuple[str, ...]) -> tuple[float, Skeleton, NDArray[np.int64]] | None:
-        skeleton = model.book.skeleton("stages", *with_changes(sequence, model.matrix))
+        skeleton = model.book.skeleton("stages", *with_changes(sequence, model.matrix, shown))
         found = best_splits(model.controller, skeleton, model.flows, cycle)
         return None if found is None else (found[1], skeleton, found[0])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from network_data.clearance import ClearanceMatrix
 from network_data.controllers import Controller
@@ -28,6 +28,11 @@ def stages_of(plan: ControllerPlan) -> list[str]:
 def _covers(more: str, less: str) -> bool:
     """Whether a state gives green to all that the other does, protected where it does, and to more."""
     return all(a == b or (b == "g" and a == "G") or b not in GREEN for a, b in zip(more, less, strict=True))
+
+
+def shown_states(controller: Controller, field: ControllerPlan) -> frozenset[str]:
+    """Every state of the programs known for a controller."""
+    return frozenset(i.state for program in (*controller.programs, field) for i in program.intervals)
 
 
 def choices(controller: Controller, field: ControllerPlan, *, may_lose: frozenset[int]) -> list[tuple[str, ...]]:
@@ -68,11 +73,19 @@ def _guarded_in(controller: Controller, states: Sequence[str], indices: frozense
     return out
 
 
-def with_changes(sequence: Sequence[str], matrix: ClearanceMatrix) -> tuple[list[str], list[int], list[bool]]:
+def with_changes(
+    sequence: Sequence[str], matrix: ClearanceMatrix, shown: Collection[str] = ()
+) -> tuple[list[str], list[int], list[bool]]:
     """States, durations and which may stretch: the stages with the changes between them, everybody as early as allowed.
 
     At a change those who lose green show their yellow at once; the next start as soon as the clearance from each
-    conflicting one has passed.
+    conflicting one has passed, and with a protected green not before its yellow is over, however short the clearance.
+
+    Parameters
+    ----------
+    shown : collection of str
+        States known from the field: a protected green that one of them shows beside a conflicting green or yellow may
+        begin beside that yellow.
     """
     states: list[str] = []
     durations: list[int] = []
@@ -82,14 +95,14 @@ def with_changes(sequence: Sequence[str], matrix: ClearanceMatrix) -> tuple[list
         states.append(stage)
         durations.append(5)
         stretch.append(True)
-        for state, seconds in _change(stage, following, matrix):
+        for state, seconds in _change(stage, following, matrix, shown):
             states.append(state)
             durations.append(seconds)
             stretch.append(False)
     return states, durations, stretch
 
 
-def _change(stage: str, following: str, matrix: ClearanceMatrix) -> list[tuple[str, int]]:
+def _change(stage: str, following: str, matrix: ClearanceMatrix, shown: Collection[str]) -> list[tuple[str, int]]:
     """The intervals between two stages, equal neighbours joined."""
     n = len(stage)
     yellow = [math.ceil(matrix.yellow_s[k] - 1e-9) for k in range(n)]
@@ -99,6 +112,8 @@ def _change(stage: str, following: str, matrix: ClearanceMatrix) -> list[tuple[s
         foes = [e for e in ends if (e, k) in matrix.sources]
         if following[k] in GREEN and (stage[k] not in GREEN or (stage[k] == "g" and following[k] == "G")):
             from_s[k] = max((math.ceil(matrix[e, k] - 1e-9) for e in foes), default=0)
+            if following[k] == "G":
+                from_s[k] = max([from_s[k], *(yellow[e] for e in foes if not _beside_yellow(shown, k, e))])
     downgrade = [k for k in range(n) if stage[k] == "G" and following[k] == "g"]
     length = max([*from_s, *(yellow[k] for k in ends)], default=0)
     out: list[tuple[str, int]] = []
@@ -112,6 +127,11 @@ def _change(stage: str, following: str, matrix: ClearanceMatrix) -> list[tuple[s
         else:
             out.append((state, 1))
     return out
+
+
+def _beside_yellow(shown: Collection[str], green: int, yellow: int) -> bool:
+    """Whether the field gives one a protected green while the other still has green or yellow."""
+    return any(s[green] == "G" and s[yellow] in GREEN + YELLOW for s in shown if max(green, yellow) < len(s))
 
 
 def _letter(old: str, new: str, t: int, from_s: int, yellow_s: int, ends: bool, downgrade: bool) -> str:

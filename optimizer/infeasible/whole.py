@@ -11,7 +11,7 @@ from optimizer.infeasible.conflicts import Conflict, conflict_of
 from optimizer.infeasible.rules import Fixed, Requirement, SignalProgram, requirements
 from optimizer.models import merged
 from optimizer.rulebook import rule_book
-from optimizer.stages import stages_of, with_changes
+from optimizer.stages import shown_states, stages_of, with_changes
 
 
 def impossible(
@@ -43,7 +43,10 @@ def _program(network: RoadNetwork, field: TimingPlan, settings: Settings, contro
     book = rule_book(network, network.controllers[controller], own, settings)
     skeleton = book.skeleton("field", *merged(own))
     if settings.rules.clearance != "keep" and controller not in settings.change.fixed_signals:
-        skeleton = book.skeleton("field's stages", *with_changes(stages_of(own), book.matrix))
+        skeleton = book.skeleton(
+            "field's stages",
+            *with_changes(stages_of(own), book.matrix, shown_states(network.controllers[controller], own)),
+        )
     return SignalProgram(book, skeleton, skeleton.start_s)
 
 

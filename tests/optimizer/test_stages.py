@@ -75,7 +75,9 @@ def _check_change(before: str, change: list[str], after: str, matrix: ClearanceM
         yellow = int(np.ceil(matrix.yellow_s[k]))
         assert "".join(shown) == "y" * yellow + "r" * (len(shown) - yellow)
     for k, at in starts.items():
-        need = [int(np.ceil(matrix[e, k])) for e in ends if (e, k) in matrix.pairs]
+        foes = [e for e in ends if (e, k) in matrix.pairs]
+        need = [int(np.ceil(matrix[e, k])) for e in foes]
+        need += [int(np.ceil(matrix.yellow_s[e])) for e in foes if after[k] == "G"]
         assert at == max(need, default=0)  # as early as allowed, and no earlier
         assert all(state[k] not in GREEN for state in seconds[:at])
         assert all(state[k] in GREEN for state in seconds[at:])
@@ -93,6 +95,18 @@ def test_a_protected_green_begins_only_when_the_opposing_one_is_cleared() -> Non
     )
     states, durations, _ = with_changes(["Gg", "rG"], matrix)
     assert list(zip(states, durations, strict=True))[:3] == [("Gg", 5), ("yg", 3), ("rg", 2)]
+
+
+def test_no_protected_green_begins_beside_a_foes_yellow() -> None:
+    """A clearance shorter than the yellow, as fields show it, does not make a protected green start in that yellow."""
+    matrix = ClearanceMatrix(
+        "c", np.array([[0.0, 1.0], [1.0, 0.0]]), {(0, 1): "t", (1, 0): "t"}, np.array([3.0, 3.0]), np.array([5.0, 5.0])
+    )
+    states, durations, _ = with_changes(["Gr", "rG"], matrix)
+    assert list(zip(states, durations, strict=True)) == [("Gr", 5), ("yr", 3), ("rG", 5), ("ry", 3)]
+    # a permitted one may, and so may a protected one that a state of the field shows so
+    assert with_changes(["Gr", "rg"], matrix)[0] == ["Gr", "yr", "yg", "rg", "ry"]
+    assert with_changes(["Gr", "rG"], matrix, {"yG"})[0] == ["Gr", "yr", "yG", "rG", "ry"]
 
 
 @pytest.mark.parametrize("name", REAL)

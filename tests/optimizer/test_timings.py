@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from network_data.plans import GREEN
 from network_data.settings import Settings
-from optimizer.flows import HeadFlows
+from optimizer.flows import HeadFlows, permitted_share
 from optimizer.models import ControllerModel, build_model
 from optimizer.skeleton import RuleName, Skeleton, Span, skeleton_of
 from optimizer.timings import LEAST_FLOW_VPH, repaired, scaled
@@ -173,3 +173,18 @@ def test_repairing_moves_seconds_between_stretchable_intervals_only(
         assert skeleton.allows(found)
         assert found.sum() == start.sum()
         assert (found[~skeleton.stretch] == start[~skeleton.stretch]).all()
+
+
+def test_a_few_permitted_turns_cost_their_lane_little() -> None:
+    """Where one in ten waits for gaps, headways are nine of one kind and one of the other: the lane is no left lane."""
+    network = crossroads()
+    controller = network.controllers["c"]
+    flow = np.array([500.0, 500.0, 500.0, 500.0, 300.0, 300.0, 0.0])
+    alone = HeadFlows(flow_vph=flow, saturation_vph=np.full(7, 1800.0), approach_vph=flow)
+    mixed = HeadFlows(flow, np.full(7, 1800.0), flow, turn_share=np.full(7, 0.1))
+    state = "GgGgrrG"
+    for k in (1, 3):
+        turn, lane = (permitted_share(controller, f, state, k) for f in (alone, mixed))
+        assert turn < 0.8 * lane
+        # 0.1 vehicles of one kind and 0.9 of the other take the time of their headways
+        assert lane == pytest.approx(1 / (0.1 / turn + 0.9))
