@@ -172,9 +172,7 @@ class Engine:
             self.tally.decisions += 1
             self.tally.ms.append(decision.ms)
             self._write("local", _row(decision, now_s, runner))
-            if decision.stage != runner.stage:
-                self.tally.changes += 1
-                runner.go(decision.stage)
+            self.tally.changes += runner.go(decision.stage)
 
     def _decide(self, x: str, runner: Runner, now_s: float) -> LocalDecision:
         if self.options.mode == "lookahead":
@@ -187,9 +185,12 @@ class Engine:
         return decide_actuated(self.plans[x], model, own, runner, now_s)
 
     def _fall_back(self, x: str, now_s: float, reason: str, trace: str = "") -> None:
-        """The running plan goes on."""
+        """The running plan goes on, as far as nobody's red gets too long by it: it was made for another past."""
         runner = self.runners[x]
         stage = due_stage(self.plans[x], self.layer.models[x], now_s, runner.stage)
+        allowed = runner.allowed()
+        if not allowed[stage]:
+            stage = runner.stage if allowed[runner.stage] else int(np.flatnonzero(allowed)[0])
         row: dict[str, Any] = {"t": now_s, "signal": x, "stage": runner.stage, "choice": stage, "reason": reason}
         self._write("plan-goes-on", row | ({"trace": trace} if trace else {}))
         runner.go(stage)
@@ -209,7 +210,7 @@ class Engine:
                 self.tally.refused += 1
                 self._write("refused", {"t": now_s, "signal": x, "state": wanted, "reason": "; ".join(faults)})
                 if runner is not None:
-                    runner.skip()  # the state behind it is tried in the next second: a change never stands still
+                    runner.refused(guard.state)
                 continue
             guard.accept(now_s, wanted)
             if runner is not None:

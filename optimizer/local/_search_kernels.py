@@ -135,7 +135,7 @@ def _offer(
 @njit(cache=True, nogil=True)
 def pointless(t, s, s2, queue, base, perm, arrival, hold_s):
     """Whether a stage would serve nobody better than the standing one does."""
-    last = min(arrival.shape[0], t + hold_s[s2] + SOON_S)
+    last = min(arrival.shape[0], t + hold_s[s, s2] + SOON_S)
     for x in range(queue.shape[0]):
         more = base[s2, x] > base[s, x] + 0.02 or base[s2, x] + perm[s2, x] > base[s, x] + perm[s, x] + 0.02
         if more:
@@ -149,33 +149,26 @@ def pointless(t, s, s2, queue, base, perm, arrival, hold_s):
 
 @njit(cache=True, nogil=True)
 def search(
-    stage, first_s, allowed, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
+    stage, from_s, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
     start_lag_s, stop_cost, gap_s, wait_s, dense_s, stride_s, keep, slack,
     costs, bounds, queues, lags, origins, parents, plan, trace, best_of,
 ):  # fmt: skip
-    """The cheapest way from `stage`, which may end from second `first_s` on. Returns changes on the way and its cost.
+    """The cheapest way from `stage`. Returns changes on the way and its cost.
 
-    `allowed` (S,) limits the first change. `plan` (H, 2) gets (second at which the stage before is left, stage), and
+    `from_s` (S,) limits the first change: seconds until each stage may come, the horizon and more for never, at `stage`
+    0 if it may stay. `plan` (H, 2) gets (second at which the stage before is left, stage), and
     `trace` (H, L) the vehicles that leave each lane. `best_of` (S,) gets the least cost of ways that go to each stage
     at once, at `stage` of those that stay a while. States dearer than the cheapest of their second by more than the
     share `slack` go no further.
     """
     horizon, n_lane = arrival.shape
     n_stage = hold_s.shape[0]
+    stays = from_s[stage] < horizon
     bounds[: horizon + 1] = 1e30
     now_queue, now_lag, out = np.empty(n_lane), np.zeros(n_lane), np.empty(n_lane)
     now_queue[:] = queue
-    cost = 0.0
-    first_s = min(first_s, horizon)
-    for t in range(first_s):
-        cost += serve(
-            t, stage_open[stage], base[stage], perm[stage], foe[stage], now_lag, now_queue, arrival,
-            headway_vps, stop_cost, gap_s, out,
-        )  # fmt: skip
-    _offer(
-        costs, queues, origins, lags, parents, first_s, stage, cost, cost, now_queue, now_lag, -1, -1, -1, -1, bounds
-    )
-    for t in range(first_s, horizon):
+    _offer(costs, queues, origins, lags, parents, 0, stage, 0.0, 0.0, now_queue, now_lag, -1, -1, -1, -1, bounds)
+    for t in range(horizon):
         cheapest = 1e30
         for s in range(n_stage):
             for k in range(keep):
@@ -187,7 +180,7 @@ def search(
                     continue
                 root = parents[t, s, k, 0] < 0
                 stands = origins[t, s, k] < 0
-                if not root or allowed[stage]:
+                if not root or stays:
                     now_queue[:] = queues[t, s, k]
                     now_lag[:] = lags[t, s, k]
                     cost = costs[t, s, k] + serve(
@@ -200,16 +193,16 @@ def search(
                         costs, queues, origins, lags, parents, t + 1, s, cost, bound, now_queue, now_lag, origin, t, s,
                         k, bounds,
                     )  # fmt: skip
-                if t - first_s >= dense_s and (t - first_s) % stride_s != 0:
+                if t >= dense_s and t % stride_s != 0:
                     continue
                 for s2 in range(n_stage):
-                    if s2 == s or ((root or origins[t, s, k] == stage) and not allowed[s2] and s == stage):
+                    if s2 == s or ((root or origins[t, s, k] == stage) and s == stage and t < from_s[s2]):
                         continue
-                    if allowed[stage] and pointless(t, s, s2, queues[t, s, k], base, perm, arrival, hold_s):
+                    if stays and pointless(t, s, s2, queues[t, s, k], base, perm, arrival, hold_s):
                         continue
                     now_queue[:] = queues[t, s, k]
                     more, end = change(
-                        t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s2], start_lag_s,
+                        t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s, s2], start_lag_s,
                         now_queue, now_lag, arrival, headway_vps, stop_cost, gap_s, out, trace, False,
                     )  # fmt: skip
                     cost = costs[t, s, k] + more
@@ -270,7 +263,7 @@ def _replay(
         if x < n and t >= plan[x, 0]:
             s2 = plan[x, 1]
             _, t = change(
-                t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s2], start_lag_s,
+                t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s, s2], start_lag_s,
                 now_queue, now_lag, arrival, headway_vps, stop_cost, gap_s, out, trace, True,
             )  # fmt: skip
             s = s2

@@ -131,7 +131,7 @@ def _next_called(ring: Ring, model: SignalModel, outlook: Outlook, stage: int, p
     """The next slot somebody called that has time left for its least stay; else the coordinated stage."""
     for n in range(place + 1, len(ring.slots) - 1):
         other = ring.slots[n].stage
-        least_s = min(float(model.hold_s[other]), ring.slots[n].to_s - ring.slots[n].from_s)
+        least_s = min(float(model.hold_s[stage, other]), ring.slots[n].to_s - ring.slots[n].from_s)
         in_time = ring.into_s + float(model.change_s[stage, other]) + least_s <= ring.ends_s[n] + 1.0
         if other == stage or (in_time and _called(model, outlook, other, stage)):
             return other

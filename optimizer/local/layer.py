@@ -93,7 +93,7 @@ class LookAheadLayer:
         rare.announce(self._release, outlook)
         for x, model in list(self.models.items())[:1]:
             empty = Outlook(outlook.queue_veh[model.lanes], np.ascontiguousarray(outlook.arrival_veh[:, model.lanes]))
-            self._search[x].choose(empty, 0, 0, np.ones(len(model.hold_s), np.bool_))
+            self._search[x].choose(empty, 0, np.zeros(len(model.hold_s), np.int64))
 
     def observe(self, seen: Observation, states: Mapping[str, str]) -> None:
         """Take in a second: what loops told, and the states that signals showed."""
@@ -122,12 +122,12 @@ class LookAheadLayer:
             queue_veh=self.outlook.queue_veh[model.lanes],
             arrival_veh=np.ascontiguousarray(self.outlook.arrival_veh[:, model.lanes]),
         )
-        allowed = runner.allowed()
-        choice = self._search[controller_id].choose(own, runner.stage, 0, allowed)
+        from_s = runner.from_s()
+        choice = self._search[controller_id].choose(own, runner.stage, from_s)
         self._release[:, model.lanes] = choice.release_veh
         goes = choice.stage >= 0 and choice.leave_in_s == 0
         if goes:
-            reason = "cheapest to change now" if allowed[runner.stage] else "a red would get too long"
+            reason = "cheapest to change now" if from_s[runner.stage] == 0 else "a red would get too long"
         else:
             reason = "stay" if choice.stage < 0 else f"stay {choice.leave_in_s} s, then stage {choice.stage}"
         return LocalDecision(
@@ -135,13 +135,13 @@ class LookAheadLayer:
             stage=choice.stage if goes else runner.stage,
             candidates=tuple(round(float(x), 1) if x < UNLIKELY_S else None for x in choice.cost_of_s),
             reason=reason,
-            inputs=_hash(own, runner.stage, allowed),
+            inputs=_hash(own, runner.stage, from_s),
             ms=1e3 * (self._clock() - begin),
         )
 
 
-def _hash(outlook: Outlook, stage: int, allowed: NDArray[np.bool_]) -> str:
+def _hash(outlook: Outlook, stage: int, from_s: NDArray[np.int64]) -> str:
     digest = hashlib.sha256(outlook.queue_veh.tobytes())
     digest.update(outlook.arrival_veh.tobytes())
-    digest.update(allowed.tobytes() + bytes([stage]))
+    digest.update(from_s.tobytes() + bytes([stage]))
     return digest.hexdigest()[:16]

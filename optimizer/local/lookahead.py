@@ -79,7 +79,7 @@ class LookAhead:
         self._origins, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
         self._plan = np.empty((horizon + 1, 2), np.int64)
 
-    def choose(self, outlook: Outlook, stage: int, first_s: int, allowed: NDArray[np.bool_]) -> Choice:
+    def choose(self, outlook: Outlook, stage: int, from_s: NDArray[np.int64]) -> Choice:
         """The cheapest way on.
 
         Parameters
@@ -88,15 +88,14 @@ class LookAhead:
             Queues and arrivals of the signal's own lanes (L).
         stage : int
             The stage that stands.
-        first_s : int
-            Seconds that it has to stay yet. [s]
-        allowed : ndarray, shape (S,)
-            Stages that may come next; the standing one False where it has to end.
+        from_s : ndarray, shape (S,)
+            Seconds until each stage may come next, `NEVER_S` where it may not; at the standing one 0, or `NEVER_S`
+            where it has to end. [s]
         """
         model, own = self.model, self.settings
         trace, best_of = np.zeros(outlook.arrival_veh.shape), np.empty(len(model.hold_s))
         n, cost_s = kernels.search(
-            stage, first_s, allowed, outlook.queue_veh, outlook.arrival_veh, model.headway_vps, model.change_open,
+            stage, from_s, outlook.queue_veh, outlook.arrival_veh, model.headway_vps, model.change_open,
             model.change_s, model.stage_open, model.base, model.perm, model.foe, model.hold_s,
             own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
             own.slack,

@@ -37,8 +37,8 @@ class SignalModel:
         1 where the stage opens the lane for anybody.
     change_open : ndarray, shape (S, S, C, L)
         The share of each second of a change in which a lane is open. [-]
-    change_s, hold_s : ndarray, shape (S, S) and (S,)
-        Length of changes, least stay in a stage. [s]
+    change_s, hold_s : ndarray, shape (S, S)
+        Length of changes, least stay in a stage after coming from another. [s]
     obeys : ndarray, shape (L, H)
         Link indices that the vehicles of a lane obey.
     """
@@ -86,12 +86,10 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
             for y, other in enumerate(lanes):
                 foe[s, x, y] = y != x and any(way.link_index in against for way in other.ways)
     change_open = np.zeros((n_stage, n_stage, max(1, pool.longest_change_s), n_lane))
-    change_s = np.zeros((n_stage, n_stage), np.int64)
     obeys = np.zeros((n_lane, len(pool.stages[0])), np.bool_)
     for x, lane in enumerate(lanes):
         obeys[x, [way.link_index for way in lane.ways]] = True
     for (a, b), states in pool.changes.items():
-        change_s[a, b] = len(states)
         for t in range(len(states)):
             for x, lane in enumerate(lanes):
                 change_open[a, b, t, x] = _open_share(lane, pool.stages[a], states, t)
@@ -104,8 +102,8 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
         foe=foe,
         stage_open=((base + perm) > 0).astype(np.float64),
         change_open=change_open,
-        change_s=change_s,
-        hold_s=np.array(pool.min_hold_s, np.int64),
+        change_s=pool.change_s,
+        hold_s=pool.hold_s,
         obeys=obeys,
     )
 

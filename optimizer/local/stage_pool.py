@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,12 +39,14 @@ class StagePool:
         Their states.
     changes : mapping
         (from, to) → the states shown in between, one per second.
-    min_hold_s : tuple of int
-        Least seconds that a stage stays once its change is over.
+    need_s : ndarray, shape (H,)
+        Least green; of crossings, the walk that has to come before their clearance. [s]
     max_red_s : ndarray, shape (H,)
         Longest red; infinite where the link index controls nothing or no stage serves it. [s]
     guarded : frozenset of int
         Link indices that keep a protected green of their own, because only some stages protect them.
+    protected_s : float
+        Least length of such a protected green. [s]
     """
 
     controller: Controller
@@ -53,9 +54,10 @@ class StagePool:
     matrix: ClearanceMatrix
     stages: tuple[str, ...]
     changes: dict[tuple[int, int], tuple[str, ...]]
-    min_hold_s: tuple[int, ...]
+    need_s: NDArray[np.float64]
     max_red_s: NDArray[np.float64]
     guarded: frozenset[int] = frozenset()
+    protected_s: float = 5.0
 
     @cached_property
     def opens(self) -> NDArray[np.bool_]:
@@ -71,6 +73,58 @@ class StagePool:
             free = {k for k, letter in enumerate(stage) if letter == "G"} - waits_in(self.controller, pairs, stage)
             out[s, list(free)] = True
         return out
+
+    @cached_property
+    def greens(self) -> NDArray[np.bool_]:
+        """(S, H): whether a stage shows a link index green."""
+        return np.array([[letter in GREEN for letter in stage] for stage in self.stages])
+
+    @cached_property
+    def hold_s(self) -> NDArray[np.int64]:
+        """(S, S): least stay in a stage after coming from another, for the greens that begin with it. [s]"""
+        begins = self.greens[None, :, :] & ~self.greens[:, None, :]
+        least_s = np.where(begins, self.need_s, 0.0).max(2)
+        if self.guarded:
+            own = self.protects[:, sorted(self.guarded)]
+            shields = (own[None, :, :] & ~own[:, None, :]).any(2)
+            least_s = np.maximum(least_s, np.where(shields, self.protected_s, 0.0))
+        least_s = np.ceil(least_s - 1e-9)
+        return np.asarray(np.maximum(1.0, least_s), np.int64)
+
+    @cached_property
+    def change_s(self) -> NDArray[np.int64]:
+        """(S, S): seconds of each change. [s]"""
+        out = np.zeros((len(self.stages), len(self.stages)), np.int64)
+        for (a, b), states in self.changes.items():
+            out[a, b] = len(states)
+        return out
+
+    @cached_property
+    def starts_s(self) -> NDArray[np.float64]:
+        """(S, S, H): second of each change in which a green that begins with it begins; 0 where none begins. [s]"""
+        out = np.zeros((len(self.stages), len(self.stages), len(self.stages[0])))
+        for (a, b), states in self.changes.items():
+            for k in np.flatnonzero(self.greens[b] & ~self.greens[a]).tolist():
+                out[a, b, k] = next((t for t, state in enumerate(states) if state[k] in GREEN), len(states))
+        return out
+
+    @cached_property
+    def clearance_s(self) -> NDArray[np.float64]:
+        """(H, H): from the end of one green to the begin of another, minus infinity where they do not conflict. [s]"""
+        n = len(self.stages[0])
+        out = np.full((n, n), -np.inf)
+        for i, foes in foes_of(conflict_pairs(self.controller, self.field)).items():
+            for k in foes:
+                if max(i, k) < n:
+                    out[i, k] = self.matrix[i, k]
+        return out
+
+    def way_from(self, state: str, stage: int) -> tuple[str, ...]:
+        """A change to a stage from any state, one state per second."""
+        if state == self.stages[stage]:
+            return ()
+        between = _seconds_between(state, self.stages[stage], self.matrix)
+        return _without_foes_yellow(self.controller, self.field, state, between)
 
     @cached_property
     def longest_change_s(self) -> int:
@@ -120,9 +174,10 @@ def stage_pool(network: RoadNetwork, controller: Controller, field: ControllerPl
         matrix=matrix,
         stages=stages,
         changes=changes,
-        min_hold_s=tuple(_min_hold_s(network, controller, stage, matrix) for stage in stages),
+        need_s=_need_s(network, controller, len(stages[0]), matrix),
         max_red_s=max_red_s,
         guarded=_guarded(controller, field, stages, settings),
+        protected_s=settings.limits.min_green_s,
     )
 
 
@@ -169,17 +224,16 @@ def _without_foes_yellow(
     return tuple(out)
 
 
-def _min_hold_s(network: RoadNetwork, controller: Controller, stage: str, matrix: ClearanceMatrix) -> int:
-    """Least green of all that may turn green with the stage; crossings need the walk before their clearance."""
-    least_s = 1.0
-    for k, letter in enumerate(stage):
-        head = controller.heads[k]
-        if letter not in GREEN or head.kind == "dead":
+def _need_s(network: RoadNetwork, controller: Controller, n_heads: int, matrix: ClearanceMatrix) -> NDArray[np.float64]:
+    """Least green of every link index; crossings need the walk before their clearance. (H,) [s]"""
+    out = np.zeros(n_heads)
+    for head in controller.heads[:n_heads]:
+        k = head.index
+        if head.kind == "dead":
             continue
-        need_s = float(matrix.min_green_s[k])
+        out[k] = float(matrix.min_green_s[k])
         if head.kind == "crossing":
             clearance_s = max((matrix[k, j] for i, j in matrix.sources if i == k), default=0.0)
             whole_s = WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
-            need_s = max(need_s, whole_s - clearance_s)
-        least_s = max(least_s, need_s)
-    return math.ceil(least_s - 1e-9)
+            out[k] = max(out[k], whole_s - clearance_s)
+    return out

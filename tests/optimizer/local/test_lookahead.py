@@ -9,7 +9,7 @@ from network_data.settings import Settings
 from optimizer.local.estimate import Estimate, Outlook
 from optimizer.local.layout import Layout, layout_of
 from optimizer.local.lookahead import LookAhead, LookAheadSettings
-from optimizer.local.runner import Runner
+from optimizer.local.runner import NEVER_S, Runner
 from optimizer.local.signal_model import SignalModel, signal_model
 from optimizer.local.stage_pool import stage_pool
 from tests.builders import crossing, field_plan, two_signals
@@ -51,7 +51,7 @@ def test_stages_and_changes_come_from_the_field_program() -> None:
 
     assert model.pool.stages == ("Gr", "rG")
     assert model.pool.changes[0, 1] == ("yr", "yr", "yr")
-    assert model.pool.min_hold_s == (5, 5)
+    assert model.pool.hold_s.tolist() == [[1, 5], [5, 1]]
 
 
 def test_who_passes_the_upstream_loop_comes_to_the_stop_line() -> None:
@@ -114,15 +114,15 @@ def test_the_look_ahead_serves_who_waits() -> None:
     _, model = scene()
     search = LookAhead(model, LookAheadSettings(horizon_s=50))
     nobody = np.zeros((50, 2))
-    free = np.ones(2, np.bool_)
+    free = np.zeros(2, np.int64)
     lanes = [0, 1] if model.base[0, 0] > 0 else [1, 0]
     waiting = np.zeros(2)
     waiting[lanes[1]] = 8.0
 
-    choice = search.choose(Outlook(waiting, nobody), 0, 0, free)
+    choice = search.choose(Outlook(waiting, nobody), 0, free)
     assert (choice.leave_in_s, choice.stage) == (0, 1)
     assert choice.cost_of_s[1] < choice.cost_of_s[0]
-    assert search.choose(Outlook(np.zeros(2), nobody), 0, 0, free).stage == -1
+    assert search.choose(Outlook(np.zeros(2), nobody), 0, free).stage == -1
 
 
 def test_the_look_ahead_waits_for_a_platoon() -> None:
@@ -134,7 +134,7 @@ def test_the_look_ahead_waits_for_a_platoon() -> None:
     coming[2:14:2, lanes[0]] = 1.0
     waiting = np.zeros(2)
     waiting[lanes[1]] = 1.0
-    choice = search.choose(Outlook(waiting, coming), 0, 0, np.ones(2, np.bool_))
+    choice = search.choose(Outlook(waiting, coming), 0, np.zeros(2, np.int64))
 
     assert choice.stage == 1
     assert choice.leave_in_s >= 10
@@ -145,7 +145,7 @@ def test_a_stage_that_may_not_go_on_ends() -> None:
     """Where the standing stage is not allowed, the best other comes at once."""
     _, model = scene()
     choice = LookAhead(model, LookAheadSettings(horizon_s=50)).choose(
-        Outlook(np.zeros(2), np.zeros((50, 2))), 0, 0, np.array([False, True])
+        Outlook(np.zeros(2), np.zeros((50, 2))), 0, np.array([NEVER_S, 0])
     )
     assert (choice.leave_in_s, choice.stage) == (0, 1)
 
@@ -157,6 +157,6 @@ def test_nobody_is_red_for_too_long() -> None:
     for _ in range(100):
         runner.commit()
     assert runner.allowed().tolist() == [True, True]
-    for _ in range(40):
+    for _ in range(45):
         runner.commit()
     assert runner.allowed().tolist() == [False, True]
