@@ -6,6 +6,7 @@ against it, and the two flows leave it gaps, in every demand scenario.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -143,9 +144,16 @@ def _product_vph2(
     )
 
 
+@functools.lru_cache(maxsize=8)
+def _row_of(demand: Demand) -> dict[tuple[str, str], int]:
+    """Pair → its row; large networks ask for thousands of turns."""
+    return {pair: row for row, pair in enumerate(demand.pairs)}
+
+
 def _busiest_vph(demand: Demand, pairs: set[tuple[str, str]]) -> float:
     """Flow over the busiest hour (over all where the demand is shorter). [veh/h]"""
-    rows = [m for m, pair in enumerate(demand.pairs) if pair in pairs]
+    row_of = _row_of(demand)
+    rows = sorted(row_of[pair] for pair in pairs if pair in row_of)
     veh = demand.veh[rows].sum(axis=0)
     best = 0.0
     for t, begin_s in enumerate(demand.begin_s):

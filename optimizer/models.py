@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from network_data.clearance import ClearanceMatrix
 from network_data.controllers import Controller
+from network_data.demand import DemandScenarios
 from network_data.network import RoadNetwork
 from network_data.offsets import Greens, reference_greens, reference_row, reference_s
 from network_data.plans import ControllerPlan, TimingPlan
@@ -25,6 +26,7 @@ from optimizer.rulebook import RuleBook, rule_book
 from optimizer.skeleton import Skeleton, is_steady
 from optimizer.stages import choices, orders, shown_states, stages_of, with_changes
 from optimizer.timings import best_splits, green_weights
+from optimizer.unseen_changes import with_usual_clearances
 
 KEPT_SEQUENCES = 8
 """How many new stage sequences per controller go on to the simulation."""
@@ -175,10 +177,10 @@ def _worth_trying(
     bounds = model.book.limits.cycle
     cycle = round(min(max(model.field.cycle_s, bounds.low_s), bounds.high_s))
 
-    shown = shown_states(model.controller, model.field)
+    shown, clearances = shown_states(model.controller, model.field), with_usual_clearances(model.matrix)
 
     def score(sequence: tuple[str, ...]) -> tuple[float, Skeleton, NDArray[np.int64]] | None:
-        skeleton = model.book.skeleton("stages", *with_changes(sequence, model.matrix, shown))
+        skeleton = model.book.skeleton("stages", *with_changes(sequence, clearances, shown))
         found = best_splits(model.controller, skeleton, model.flows, cycle)
         return None if found is None else (found[1], skeleton, found[0])
 
@@ -206,12 +208,19 @@ def _order_faults(
     return tuple(f.text for f in (*check_stage_change(judged), *check_rings_kept(judged)))
 
 
-def errors_of(network: RoadNetwork, model: ControllerModel, plan: ControllerPlan, settings: Settings) -> list[str]:
-    """What `check_plan` refuses in one controller's plan."""
+def errors_of(
+    network: RoadNetwork,
+    model: ControllerModel,
+    plan: ControllerPlan,
+    settings: Settings,
+    demand: DemandScenarios | None = None,
+) -> list[str]:
+    """What `check_plan` refuses in one controller's plan; warrants of turns need the demand."""
     findings = check_plan(
         network,
         TimingPlan(controllers={plan.controller_id: plan}),
         TimingPlan(controllers={plan.controller_id: model.field}),
         settings,
+        demand=demand,
     )
     return [finding.text for finding in findings if finding.severity == "error"]

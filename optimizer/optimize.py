@@ -16,12 +16,14 @@ from network_data.rules import Finding, check_plan, protected_indices
 from network_data.settings import Settings
 from network_data.signal_limits import plan_matrix
 from network_data.trips import Trips
+from network_data.warrant import left_turn_warrant
 from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph
 from optimizer.large.climb import climb_large
 from optimizer.large.places import groups_of, places_of
+from optimizer.large.sequences import add_sequences
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
 from optimizer.objectives import weighing_of
@@ -31,7 +33,6 @@ from optimizer.robust import with_drawn_counts
 from optimizer.search import Evaluator, Search, climb
 from optimizer.storage import StorageGuard
 from sim.parameters import STREET
-from sim.profile import Profile
 from sim.simulate import Simulator
 from sim.trips import draw_trips
 
@@ -178,6 +179,10 @@ def optimize(
         )
         for c, controller in network.controllers.items()
     ]
+    if len(models) > STAGES_UP_TO:
+        for model in models:
+            may_lose = _warranted(network, model, settings, demand)
+            add_sequences(network, model, settings, demand, may_lose=may_lose)
     weights = weights_of(drawn, len(models))
     wanted = wanted_bands(network, flows, settings)
     weighing = weighing_of(network, settings.objective, settings.people, trips, begin_s=begin_s, end_s=end_s)
@@ -196,8 +201,6 @@ def optimize(
     ladder, findings, notes = _ladder(network, models, search, field, settings, demand)
     if search.excess > 0:
         StorageGuard(simulator, settings.limits.storage).refuse(ladder[-1].plan, field)
-    if len(models) > STAGES_UP_TO:
-        notes.append(f"more than {STAGES_UP_TO} signals: the stages were kept")
     if not wanted.hold(ladder[-1].plan):
         notes.append(f"a green band is narrower than the {wanted.least_s} s asked for: the check put signals back")
     return Result(
@@ -243,7 +246,7 @@ def _climb_large(
         places=places_of(network, flows),
         groups=groups_of(network, {c: one.cycle_s for c, one in own.items()}, flows, hood),
         trips=trips,
-        profile=lambda: Profile(network, demand.scenarios[0]),
+        demand=demand,
         **stopping,
     )
 
@@ -279,6 +282,19 @@ def _may_lose(controller: Controller, field: ControllerPlan, settings: Settings)
     stricter judge who refuses every loss.
     """
     return frozenset(protected_indices(controller, field)) if settings.rules.left_turns == "free" else frozenset()
+
+
+def _warranted(
+    network: RoadNetwork, model: ControllerModel, settings: Settings, demand: DemandScenarios
+) -> frozenset[int]:
+    """Link indices of a signal in a large network that may end up without a protected green, as `left_turns` has it."""
+    protected = protected_indices(model.controller, model.field)
+    if settings.rules.left_turns != "warrant":
+        return frozenset(protected) if settings.rules.left_turns == "free" else frozenset()
+    assume = settings.rules.pedestrians == "assume"
+    return frozenset(
+        k for k in protected if left_turn_warrant(network, model.controller, k, demand, assume_crossings=assume).allowed
+    )
 
 
 def _untouched(model: ControllerModel) -> Setting:

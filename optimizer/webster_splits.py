@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,18 +18,25 @@ LEAST_RATIO = 1e-3
 
 
 def critical_ratios(skeleton: Skeleton, flows: HeadFlows) -> NDArray[np.float64]:
+    """Largest flow over saturation flow of the heads of each stage, see `stage_ratios`; shape (stages,). [-]"""
+    return stage_ratios(skeleton.states, skeleton.start_s, skeleton.stretch, flows)
+
+
+def stage_ratios(
+    states: Sequence[str], durations_s: NDArray[np.int64], stretch: NDArray[np.bool_], flows: HeadFlows
+) -> NDArray[np.float64]:
     """Largest flow over saturation flow of the heads of each stage; shape (stages,). [-]
 
     A head belongs to one of the stages in which it is green: to one where it is protected, of these to the longest.
     Heads that are green in all of them bind none.
     """
-    stages = np.flatnonzero(skeleton.stretch)
+    stages = np.flatnonzero(stretch)
     out = np.full(len(stages), LEAST_RATIO)
     for head, ratio in enumerate(flows.needed_share()):
         shown = [
-            ("Gg".index(skeleton.states[i][head]), -int(skeleton.start_s[i]), n)
+            ("Gg".index(states[i][head]), -int(durations_s[i]), n)
             for n, i in enumerate(stages)
-            if skeleton.states[i][head] in "Gg"
+            if states[i][head] in "Gg"
         ]
         if shown and len(shown) < len(stages) and ratio > 0:
             best = min(shown)[2]

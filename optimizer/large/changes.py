@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from optimizer.candidate import Candidate, Setting, changed
+from optimizer.large.cycles import ClosedForms
 from optimizer.moves import Neighbourhood
 
 SHIFTS_S = (1, 2, 3, 5, 8, 13)
@@ -18,6 +20,8 @@ OFFSET_SHARE = 0.5
 """Of the changes of single signals, those of the offset alone, where splits may change too. [-]"""
 MULTIPLE_SHARE = 0.04
 """Of the changes of single signals, those to half or twice the group's cycle and back, where cycles may change. [-]"""
+STAGES_SHARE = 0.06
+"""Of the changes of single signals, those to other stages or another order of them, where stages may change. [-]"""
 GROUP_SHIFT_SHARE = 0.5
 """Of the changes of whole groups, those that shift all its offsets, where cycles may change too. [-]"""
 
@@ -26,18 +30,25 @@ GROUP_SHIFT_SHARE = 0.5
 class Changes:
     """Draws changes; `groups` are the signals of each coordination group, which share a cycle, its half or its double.
 
-    `what` names the steps of the ladder that are open: "offsets", "splits", "cycle".
+    `what` names the steps of the ladder that are open: "offsets", "splits", "cycle", "stages".
     """
 
     hood: Neighbourhood
     groups: Sequence[Sequence[int]]
     what: frozenset[str]
 
+    @cached_property
+    def forms(self) -> ClosedForms:
+        """Closed-form splits of other stages."""
+        return ClosedForms(self.hood)
+
     def of_signal(self, candidate: Candidate, at: int, rng: np.random.Generator) -> Setting | None:
         """Another setting for one signal; None where the change drawn is not allowed."""
         hood, draw = self.hood, float(rng.random())
         if "cycle" in self.what and draw < MULTIPLE_SHARE and len(hood.group_of(at)) == 1:
             found = self._multiple(candidate, at, rng)
+        elif {"stages", "splits"} <= self.what and draw > 1 - STAGES_SHARE and len(hood.models[at].usable) > 1:
+            return self._stages(candidate[at], at, rng)
         elif "splits" not in self.what or ("offsets" in self.what and rng.random() < OFFSET_SHARE):
             step_s = int(rng.choice(SHIFTS_S)) * int(rng.choice((-1, 1)))
             found = hood.shifted(candidate, at, step_s) if "offsets" in self.what else None
@@ -45,14 +56,23 @@ class Changes:
             found = hood.move_seconds_at(candidate, at, rng)
         return None if found is None or found[at].key() == candidate[at].key() else found[at]
 
+    def _stages(self, now: Setting, at: int, rng: np.random.Generator) -> Setting | None:
+        """Other stages, or another order of them, in the same cycle; nobody's offset moves where these are frozen."""
+        others = [skeleton for skeleton in self.hood.models[at].usable if skeleton != now.skeleton]
+        return self.forms.setting(at, now, int(rng.choice(others)), now.cycle_s)
+
     def _multiple(self, candidate: Candidate, at: int, rng: np.random.Generator) -> Candidate | None:
         """Half of the group's cycle or twice as much, or back to it."""
         base, now = self.base_s(candidate, self._group_of(at)), candidate[at].cycle_s
         other = [2 * base, *([base // 2] if base % 2 == 0 else [])] if now == base else [base]
         return self.hood.in_cycle(candidate, at, int(rng.choice(other)), rng)
 
+    @cached_property
+    def _groups(self) -> dict[int, Sequence[int]]:
+        return {at: group for group in self.groups for at in group}
+
     def _group_of(self, at: int) -> Sequence[int]:
-        return next((group for group in self.groups if at in group), [at])
+        return self._groups.get(at, [at])
 
     @staticmethod
     def base_s(candidate: Candidate, group: Sequence[int]) -> int:

@@ -19,16 +19,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.demand import DemandScenarios
 from network_data.settings import Settings
 from network_data.trips import Trips
 from optimizer.candidate import Candidate, Setting
 from optimizer.large.changes import Changes, replaced
-from optimizer.large.cycles import likely_cycles
+from optimizer.large.cycles import CYCLES_S, mixed
 from optimizer.large.judge import Judge, Judged
 from optimizer.large.places import Places
+from optimizer.large.polish import Polish, polish_of
 from optimizer.moves import Neighbourhood
 from optimizer.search import RECENT, Evaluator, Rung, Search
-from sim.profile import Profile
 
 RUNS = 2
 """Runs of the network in a step, as long as there are fewer realizations: for several candidates or draws at once."""
@@ -36,18 +37,23 @@ CHECK_EVERY = 8
 """Steps between two runs of the plan as it stands."""
 GROUP_EVERY = 9
 """Of the steps, one in so many changes whole groups."""
-LIKELY_CYCLES = 3
-"""Common cycles that are simulated."""
+RUNGS = ("offsets", "splits", "cycle", "stages")
+LIKELY_CYCLES, LIKELY_STEPS = 3, 2
+"""Common cycles that get better seconds, and in how many steps, before the best of them stays."""
+PAYS, DULL = 0.003, 2
+"""What a step by polygons has to gain, and after how many that did not single changes are next. [-]"""
+POLISH_EVERY = 24
+"""Of the steps after that, one in so many is by polygons."""
 LEARNING = 0.5
 """How much of what a run says of an unchanged place is believed, against what runs before said. [-]"""
 WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
-QUOTAS = {"offsets": 4, "splits": 4}
+QUOTAS = {"offsets": 2, "splits": 2, "cycle": 2}
 """Steps of the first rungs of the ladder; all others are for the last."""
-SHORT_LADDER_FROM = 3_000
-"""Signals from which these rungs have one step each: a step takes seconds there."""
-CYCLE_STEPS = 10
-"""Finding the common cycle takes as long as so many steps. [-]"""
+SHORT_LADDER_FROM, SHORT_QUOTAS = 3_000, {"offsets": 1, "splits": 1, "cycle": 0}
+"""Signals from which these rungs have fewer steps: one takes seconds there."""
+CYCLE_STEPS = 4
+"""To look for a common cycle there has to be time for so many steps. [-]"""
 DEFAULT_STEPS = 200
 """Steps where neither iterations nor a deadline end the search."""
 
@@ -66,14 +72,94 @@ class LargeSearch:
     search: Search
     judge: Judge
     groups: Sequence[Sequence[int]]
+    polish: Polish
     now: Candidate = ()
     cost_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     since_check: int = 0
     longest_s: float = 0.0
+    fresh: Judged | None = None
+    """What the last run said of the plan as it stands; None where it changed since."""
+    of_best: Judged = field(default_factory=lambda: Judged([], np.empty(0)))
+    dull: int = 0
+    """Steps by polygons in a row that brought next to nothing."""
 
     def take(self, candidate: Candidate, found: Judged) -> None:
         """Go on from a candidate that was just judged."""
-        self.now, self.cost_s, self.since_check = candidate, found.cost_s, 0
+        self.now, self.cost_s, self.since_check, self.fresh = candidate, found.cost_s, 0, found
+
+    def next(self, changes: Changes, name: str) -> None:
+        """One iteration: all signals by polygons as long as that pays and now and then later, else single changes."""
+        began_s = time.monotonic()
+        if self.polish.possible(changes.what) and (self.dull < DULL or self.search.iterations % POLISH_EVERY == 0):
+            self.polished(changes, name)
+        else:
+            self.step(changes, name)
+        self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+
+    def polished(self, changes: Changes, name: str) -> None:
+        """Better seconds for many signals at once; where the whole gets worse, its better districts only."""
+        search = self.search
+        rng = np.random.default_rng([search.seed, search.iterations])
+        search.iterations += 1
+        if self.fresh is None:
+            self.check(name)
+        known, now, before = self.fresh, self.now, search.objective
+        assert known is not None
+        other = self.polish.propose(now, known, rng, what=changes.what)
+        if other is not now:
+            (found,) = self.judge.judged([other], collect=True)
+            best = (other, found)
+            parts = self.polish.better_parts(now, known, other, found)
+            if parts is not None:
+                (again,) = self.judge.judged([parts], collect=True)
+                best = min(best, (parts, again), key=lambda one: search.evaluator.expected(one[1].values))
+            if search.evaluator.expected(best[1].values) < search.evaluator.expected(known.values):
+                self.offer(*best, name)
+                self.take(*best)
+        self.polish.learn(better=self.now is not now)
+        self.dull = self.dull + 1 if search.objective > (1 - PAYS) * before else 0
+
+    def common_cycle(self, changes: Changes, name: str, time_up: Callable[[int], bool]) -> None:
+        """Go on in the cycle that suits the network best, if one beats the plan as it stands.
+
+        Closed forms in common cycles are run; the best of them, and a mixture by groups, get better seconds before they
+        are compared.
+        """
+        found = self._in_common_cycles(changes, time_up)
+        found.sort(key=lambda one: self.search.evaluator.expected(one[1].values))
+        other = mixed([one for one, _ in found], [one.cost_s for _, one in found], self.groups) if found else None
+        likely = found[:LIKELY_CYCLES]
+        if other is not None and self.search.permits(other) and not time_up(2):
+            likely.append((other, self.judge.judged([other], collect=True)[0]))
+        for candidate, judged in likely:
+            self.offer(candidate, judged, "common cycle")
+            self.take(candidate, judged)
+            for _ in range(LIKELY_STEPS):
+                if self.polish.possible(changes.what) and not time_up(2):
+                    self.polished(changes, name)
+        self.take(self.search.best, self.of_best)
+        self.dull = 0
+
+    def _in_common_cycles(self, changes: Changes, time_up: Callable[[int], bool]) -> list[tuple[Candidate, Judged]]:
+        """The plan in common cycles, closed-form where splits may change, each run once."""
+        search, out = self.search, []
+        begin, hood = search.best, search.neighbourhood
+        for cycle_s in CYCLES_S[:: 2 if len(begin) >= SHORT_LADDER_FROM else 1]:
+            if time_up(2):
+                break
+            if "splits" in changes.what:
+                one: Candidate | None = changes.forms.common(begin, cycle_s, stages="stages" in changes.what)
+            else:
+                one = hood.in_common_cycle(begin, cycle_s, np.random.default_rng([search.seed, cycle_s]))
+            if one is not None and search.permits(one):
+                out.append((one, self.judge.judged([one], collect=True)[0]))
+        return out
+
+    def offered(self, candidates: Sequence[Candidate], name: str) -> None:
+        """Judge candidates; go on from the best where one beats what is known."""
+        for candidate, found in zip(candidates, self.judge.judged(candidates, collect=True), strict=True):
+            if self.offer(candidate, found, name):
+                self.take(candidate, found)
 
     def offer(self, candidate: Candidate, found: Judged, name: str) -> bool:
         """Keep a judged candidate as the best where it is."""
@@ -86,7 +172,7 @@ class LargeSearch:
             return False
         rung = Rung(name, search.best, search.objective, search.iterations)
         search.recent = [*search.recent, rung][-RECENT:]
-        search.best, search.best_values, search.excess = candidate, found.values, over
+        search.best, search.best_values, search.excess, self.of_best = candidate, found.values, over, found
         search.trace.append((search.iterations, name, search.objective))
         return True
 
@@ -94,14 +180,14 @@ class LargeSearch:
         """Judge the plan as it stands; go back to the best where it got worse."""
         if not self.since_check:
             return
-        (found,) = self.judge.judged([self.now])
+        (found,) = self.judge.judged([self.now], collect=True)
         value = self.search.evaluator.expected(found.values)
         if self.offer(self.now, found, name) or value < (1 + WORSE) * self.search.objective:
             known = self.cost_s
             self.take(self.now, found)
             self.cost_s = (1 - LEARNING) * known + LEARNING * found.cost_s
         else:
-            self.take(self.search.best, self.judge.judged([self.search.best])[0])
+            self.take(self.search.best, self.of_best)
 
     def step(self, changes: Changes, name: str) -> None:
         """Some runs with changes all over the network; those that pay most stay, as far as they are apart."""
@@ -138,7 +224,7 @@ class LargeSearch:
                 taken[one.around] = True
                 kept |= one.settings
                 cost[one.around] = judged[n].cost_s[one.around]
-        self.now, self.cost_s = self._lawful(kept), cost
+        self.now, self.cost_s, self.fresh = self._lawful(kept), cost, None
 
     def _of_groups(self, changes: Changes, rng: np.random.Generator) -> list[Proposed]:
         """Changes of whole groups that have no neighbour in common."""
@@ -183,7 +269,7 @@ def climb_large(
     places: Places,
     groups: Sequence[Sequence[int]],
     trips: Sequence[Trips],
-    profile: Callable[[], Profile],
+    demand: DemandScenarios,
     known: Callable[[Candidate], Candidate] | None = None,
     iterations: int | None = None,
     deadline: float | None = None,
@@ -198,8 +284,8 @@ def climb_large(
         Coordination groups: signals that share a cycle, its half or its double. Every open signal in one.
     trips : sequence of Trips
         The vehicles of the simulator's realizations.
-    profile : callable
-        Makes the filter that ranks common cycles; called where cycles may change.
+    demand : DemandScenarios
+        Where they come from: how drivers spread over turns.
     known : callable, optional
         From the legal start to a candidate found before: the search begins there where it is better.
     iterations, deadline, stop, progress
@@ -212,24 +298,22 @@ def climb_large(
     workers = min(settings.search.workers, max(RUNS, evaluator.simulator.n_realizations))
     with ThreadPoolExecutor(workers) as pool:
         judge = Judge(evaluator, places, trips, pool if workers > 1 else None)
-        climb = LargeSearch(search, judge, groups)
-        climb.take(search.best, judge.judged([search.best])[0])
+        climb = LargeSearch(search, judge, groups, polish_of(demand, judge, neighbourhood))
+        (climb.of_best,) = judge.judged([search.best], collect=True)
+        climb.take(search.best, climb.of_best)
         if known is not None:
-            _offered(climb, [known(search.best)], "known")
+            climb.offered([known(search.best)], "known")
         time_up = _TimeUp(climb, iterations, deadline, stop)
-        short = places.n_signal >= SHORT_LADDER_FROM
-        quotas = {name: 1 if short else steps for name, steps in QUOTAS.items()}
+        quotas = SHORT_QUOTAS if places.n_signal >= SHORT_LADDER_FROM else QUOTAS
         open_steps: list[str] = []
-        for rung in ("offsets", "splits", "cycle"):
+        for rung in RUNGS:
             before = search.iterations
             open_steps += [rung] if rung not in settings.change.freeze else []
             changes = Changes(neighbourhood, groups, frozenset(open_steps))
-            if rung == "cycle" and rung in open_steps and not time_up(CYCLE_STEPS):
-                _common_cycle(climb, profile())
+            if rung in ("cycle", "stages") and rung in open_steps and not time_up(CYCLE_STEPS):
+                climb.common_cycle(changes, rung, time_up)
             while open_steps and search.iterations - before < quotas.get(rung, 1 << 60) and not time_up():
-                began_s = time.monotonic()
-                climb.step(changes, rung)
-                climb.longest_s = max(climb.longest_s, time.monotonic() - began_s)
+                climb.next(changes, rung)
                 if progress is not None:
                     progress(search.iterations, rung, search.objective)
             climb.check(rung)
@@ -239,7 +323,7 @@ def climb_large(
 
 @dataclass(frozen=True, slots=True)
 class _TimeUp:
-    """Whether to end: iterations used, time used but for one more step and a check, or asked to."""
+    """Whether to end: iterations used, time used but for some more steps and a check, or asked to."""
 
     climb: LargeSearch
     iterations: int | None
@@ -255,19 +339,3 @@ class _TimeUp:
         if not search.neighbourhood.open_controllers():
             return True
         return self.stop is not None and self.stop()
-
-
-def _common_cycle(climb: LargeSearch, profile: Profile) -> None:
-    """Go on in the cycle that suits the network best, if one beats the plan as it stands."""
-    search, judge = climb.search, climb.judge
-    likely = likely_cycles(
-        profile, search.neighbourhood, search.best, climb.groups, judge.places.link_signal, judge.plan, LIKELY_CYCLES
-    )
-    _offered(climb, likely, "common cycle")
-
-
-def _offered(climb: LargeSearch, candidates: Sequence[Candidate], name: str) -> None:
-    """Judge candidates; go on from the best where one beats what is known."""
-    for candidate, found in zip(candidates, climb.judge.judged(candidates), strict=True):
-        if climb.offer(candidate, found, name):
-            climb.take(candidate, found)

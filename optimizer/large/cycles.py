@@ -1,112 +1,104 @@
-"""One cycle for all to begin with: closed-form splits in every common cycle, the likely ones simulated."""
+"""Where the climb of large networks begins: closed-form stages and splits in common cycles, the best simulated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.plans import TimingPlan
-from optimizer.candidate import Candidate, Setting
+from optimizer.candidate import Candidate, Setting, with_offset
 from optimizer.moves import Neighbourhood
-from optimizer.webster_splits import critical_ratios, webster_splits
-from sim.profile import Profile
+from optimizer.webster_splits import critical_ratios, lost_s, webster_splits
 
-COARSE_S = (40, 50, 60, 75, 90, 115, 150)
-FINE_S = 5
+CYCLES_S = (40, 45, 50, 60, 75, 90, 115, 150)
+"""Common cycles that are simulated; in the largest networks every second one."""
 OWN_GAIN = 0.03
-"""A group starts in another cycle than most where the filter promises it so much less delay. [-]"""
+"""A group starts in another cycle than most where the simulation promises it so much less delay. [-]"""
 
 
 @dataclass(frozen=True, eq=False)
-class Starts:
-    """Closed-form plans to begin with: Webster's greens, or the largest reserve where these break a rule."""
+class ClosedForms:
+    """Webster's greens for any sequence and cycle, or the largest reserve where these break a rule; kept."""
 
     hood: Neighbourhood
-    start: Candidate
+    _ratios: dict[tuple[int, int], NDArray[np.float64]] = field(default_factory=dict)
+    _found: dict[tuple[int, int, int], NDArray[np.int64] | None] = field(default_factory=dict)
 
-    @cached_property
-    def _ratios(self) -> dict[int, NDArray[np.float64]]:
-        models = self.hood.models
-        return {
-            at: critical_ratios(models[at].skeletons[self.start[at].skeleton], models[at].flows)
-            for at in self.hood.open_controllers()
-        }
+    def ratios(self, at: int, skeleton: int) -> NDArray[np.float64]:
+        """Critical flow ratio of each stage of a sequence. [-]"""
+        key = (at, skeleton)
+        if key not in self._ratios:
+            model = self.hood.models[at]
+            self._ratios[key] = critical_ratios(model.skeletons[skeleton], model.flows)
+        return self._ratios[key]
 
-    def at_cycle(self, at: int, cycle_s: int) -> Setting | None:
-        """One signal in a cycle, its offset in proportion; None where no closed form keeps the rules."""
-        hood, now = self.hood, self.start[at]
-        if not hood.cycle_allowed(at, cycle_s):
+    def durations(self, at: int, skeleton: int, cycle_s: int) -> NDArray[np.int64] | None:
+        """Durations that keep every rule; None where there are none or the cycle is not allowed."""
+        key = (at, skeleton, cycle_s)
+        if key not in self._found:
+            self._found[key] = self._made(at, skeleton, cycle_s) if self.hood.cycle_allowed(at, cycle_s) else None
+        return self._found[key]
+
+    def _made(self, at: int, skeleton: int, cycle_s: int) -> NDArray[np.int64] | None:
+        model = self.hood.models[at]
+        found = webster_splits(model.skeletons[skeleton], self.ratios(at, skeleton), cycle_s)
+        if found is not None and self._lawful(at, skeleton, found):
+            return found
+        reserve = model.splits(skeleton, cycle_s)
+        return reserve[0] if reserve is not None and self._lawful(at, skeleton, reserve[0]) else None
+
+    def _lawful(self, at: int, skeleton: int, durations_s: NDArray[np.int64]) -> bool:
+        return self.hood.keeps_rules(at, self.hood.held(at, Setting(skeleton, durations_s, 0)))
+
+    def needed_share(self, at: int, skeleton: int, cycle_s: int) -> float:
+        """Share of a cycle that critical flows and changes between stages take. [-]"""
+        return float(self.ratios(at, skeleton).sum()) + lost_s(self.hood.models[at].skeletons[skeleton]) / cycle_s
+
+    def setting(self, at: int, now: Setting, skeleton: int, cycle_s: int) -> Setting | None:
+        """A signal with another sequence or in another cycle, the stage that the offset stands for where it was."""
+        durations = self.durations(at, skeleton, cycle_s)
+        if durations is None:
             return None
-        model, half_s = hood.models[at], now.cycle_s // 2
-        away_s = (now.offset_s + half_s) % now.cycle_s - half_s
-        offset_s = round(away_s * cycle_s / now.cycle_s) % cycle_s
-        durations = webster_splits(model.skeletons[now.skeleton], self._ratios[at], cycle_s)
-        if durations is not None:
-            setting = hood.held(at, Setting(now.skeleton, durations, offset_s))
-            if hood.keeps_rules(at, setting):
-                return setting
-        reserve = model.splits(now.skeleton, cycle_s)
-        if reserve is None:
-            return None
-        setting = hood.held(at, Setting(now.skeleton, reserve[0].copy(), offset_s))
-        return setting if hood.keeps_rules(at, setting) else None
+        model, old, half_s = self.hood.models[at], now, now.cycle_s // 2
+        before_s = int(old.durations_s[: model.reference_row(old.skeleton)].sum()) if old.skeleton >= 0 else 0
+        after_s = int(durations[: model.reference_row(skeleton)].sum())
+        away_s = (old.offset_s + before_s + half_s) % old.cycle_s - half_s
+        offset_s = round(away_s * cycle_s / old.cycle_s) - after_s
+        made = self.hood.held(at, with_offset(Setting(skeleton, durations.copy(), 0), offset_s))
+        return made if self.hood.keeps_rules(at, made) else None
 
-    def common(self, cycle_s: int) -> Candidate:
-        """All that may in one cycle; others stay as they are."""
-        out = list(self.start)
-        for at in self._ratios:
-            out[at] = self.at_cycle(at, cycle_s) or out[at]
+    def common(self, start: Candidate, cycle_s: int, *, stages: bool) -> Candidate:
+        """All that may in one cycle, with the stages that need least of it; others stay as they are."""
+        out = list(start)
+        for at in self.hood.open_controllers():
+            usable = self.hood.models[at].usable if stages else [start[at].skeleton]
+            for skeleton in sorted(usable, key=lambda x: (self.needed_share(at, x, cycle_s), x)):
+                found = self.setting(at, start[at], skeleton, cycle_s)
+                if found is not None:
+                    out[at] = found
+                    break
         return tuple(out)
 
 
-def likely_cycles(
-    profile: Profile,
-    hood: Neighbourhood,
-    start: Candidate,
-    groups: Sequence[Sequence[int]],
-    link_signal: dict[str, int],
-    plan: Callable[[Candidate], TimingPlan],
-    most: int,
-) -> list[Candidate]:
-    """The best common cycles by the filter, best first, and one in which groups have the cycles that suit them.
+def mixed(
+    candidates: Sequence[Candidate], cost_s: Sequence[NDArray[np.float64]], groups: Sequence[Sequence[int]]
+) -> Candidate | None:
+    """The best candidate but for the groups that another one suits clearly better; None where that is nobody.
 
     Parameters
     ----------
-    most : int
-        How many common cycles are handed back.
+    cost_s : sequence of ndarray, shape (S,)
+        What each candidate costs around each signal. [veh·s]
     """
-    n, owner = len(start), np.array([link_signal[link] for link in profile.net.links], np.int64)
-    starts = Starts(hood, start)
-    known: dict[int, Candidate] = {}
-    cost: dict[int, NDArray[np.float64]] = {}
-
-    def look_at(cycles: Sequence[int]) -> None:
-        fresh = [c for c in cycles if c not in known]
-        fresh = [c for c in fresh if any(hood.cycle_allowed(at, c) for at in hood.open_controllers())]
-        for c in fresh:
-            known[c] = starts.common(c)
-        if fresh:
-            found = profile.run([plan(known[c]) for c in fresh])
-            for c, delay_s in zip(fresh, found.link_delay_s, strict=True):
-                cost[c] = np.bincount(owner, weights=delay_s, minlength=n + 1).astype(np.float64)
-
-    look_at(COARSE_S)
-    if not known:
-        return []
-    best = min(cost, key=lambda c: float(cost[c].sum()))
-    look_at((best - FINE_S, best + FINE_S))
-    ranked = sorted(cost, key=lambda c: float(cost[c].sum()))
-    out = [known[c] for c in ranked[:most]]
-    mixed, odd = list(known[ranked[0]]), False
+    best = int(np.argmin([cost.sum() for cost in cost_s]))
+    out, odd = list(candidates[best]), False
     for group in groups:
-        mine = {c: float(cost[c][list(group)].sum()) for c in cost}
-        own = min(mine, key=lambda c: mine[c])
-        if mine[own] < (1 - OWN_GAIN) * mine[ranked[0]]:
+        mine = [float(cost[list(group)].sum()) for cost in cost_s]
+        own = int(np.argmin(mine))
+        if mine[own] < (1 - OWN_GAIN) * mine[best]:
             odd = True
             for at in group:
-                mixed[at] = known[own][at]
-    return [*out, tuple(mixed)] if odd else out
+                out[at] = candidates[own][at]
+    return tuple(out) if odd else None

@@ -16,6 +16,7 @@ from network_data.trips import Trips
 from optimizer.candidate import Candidate, plan_of
 from optimizer.large.places import Places
 from optimizer.objectives import Weighing
+from optimizer.rolling.polygons import Collected, Polygons
 from optimizer.search import Evaluator
 from sim import _tables as k
 from sim.compile import TICKS
@@ -30,6 +31,15 @@ class Judged(NamedTuple):
 
     values: list[float]  # (R,) objectives of the whole network [s/veh]
     cost_s: FLOAT  # (S,) mean over the realizations: delay, stops and waits on foot on the links of each signal [veh·s]
+    seen: tuple[Collected, ...] = ()  # where polygons asked for it: arrivals and delays of each realization
+
+
+class _Ran(NamedTuple):
+    """One run of the whole network."""
+
+    totals: Totals
+    cost_s: FLOAT  # (S,)
+    seen: Collected | None
 
 
 @dataclass(eq=False)
@@ -40,6 +50,7 @@ class Judge:
     places: Places
     trips: Sequence[Trips]
     pool: ThreadPoolExecutor | None = None
+    polygons: Polygons | None = None
 
     @property
     def simulator(self) -> Simulator:
@@ -62,10 +73,10 @@ class Judge:
         begin_s = self.simulator.begin_s - self.simulator.warmup_s
         return [np.round((trips.depart_s - begin_s) * TICKS).astype(np.int64) for trips in self.trips]
 
-    def judged(self, candidates: Sequence[Candidate]) -> list[Judged]:
-        """Run candidates on all realizations and add up."""
+    def judged(self, candidates: Sequence[Candidate], *, collect: bool = False) -> list[Judged]:
+        """Run candidates on all realizations and add up; `collect` what the polygons want to know of each run."""
         n = self.simulator.n_realizations
-        jobs = [(plan, r) for plan in map(self.plan, candidates) for r in range(n)]
+        jobs = [(self.plan(one), r, one if collect else None) for one in candidates for r in range(n)]
         found = list(self.pool.map(self._one, jobs)) if self.pool is not None else [self._one(job) for job in jobs]
         self.evaluator.n_runs += len(found)
         weights = self.evaluator.weights
@@ -74,9 +85,10 @@ class Judge:
         for i, candidate in enumerate(candidates):
             mine = found[i * n : (i + 1) * n]
             beside = self.evaluator.beside_traffic(candidate)
-            cost = np.tensordot(shares, np.array([cost for _, cost in mine]), axes=1)
-            values = [self.evaluator.value(totals) + beside for totals, _ in mine]
-            out.append(Judged(values, cost + self._on_foot(candidate, mine)))
+            cost = np.tensordot(shares, np.array([ran.cost_s for ran in mine]), axes=1)
+            values = [self.evaluator.value(ran.totals) + beside for ran in mine]
+            seen = tuple(ran.seen for ran in mine if ran.seen is not None)
+            out.append(Judged(values, cost + self._on_foot(candidate, mine), seen))
         return out
 
     def plan(self, candidate: Candidate) -> TimingPlan:
@@ -88,10 +100,14 @@ class Judge:
             }
         )
 
-    def _one(self, job: tuple[TimingPlan, int]) -> tuple[Totals, FLOAT]:
-        plan, r = job
+    def _one(self, job: tuple[TimingPlan, int, Candidate | None]) -> _Ran:
+        plan, r, collected = job
         totals, record = self.simulator.record(plan, r)
-        return totals, self._costs(record, r)
+        seen = None
+        if collected is not None and self.polygons is not None:
+            length_s = self.simulator.end_s - self.simulator.begin_s + self.simulator.warmup_s
+            seen = self.polygons.collect(collected, record.rows, len(record.rows), length_s)
+        return _Ran(totals, self._costs(record, r), seen)
 
     @cached_property
     def _weighing(self) -> Weighing:
@@ -113,12 +129,12 @@ class Judge:
             out += per_stop * np.bincount(signal[delay > self._stop_delay[lane]], minlength=n)
         return np.asarray(out[:-1], np.float64)
 
-    def _on_foot(self, candidate: Candidate, found: list[tuple[Totals, FLOAT]]) -> FLOAT | float:
+    def _on_foot(self, candidate: Candidate, found: Sequence[_Ran]) -> FLOAT | float:
         """Waits at each signal's crossings, weighted as in the objective: per vehicle of the network. [veh·s]"""
         objective = self.evaluator.objective
         if not (objective.pedestrian or objective.person):
             return 0.0
-        veh = float(np.mean([totals.veh for totals, _ in found]))
+        veh = float(np.mean([ran.totals.veh for ran in found]))
         waits = [
             self._weighing.beside_s(plan_of(m, s), [h.index for h in m.controller.heads if h.kind == "crossing"])
             for m, s in zip(self.evaluator.models, candidate, strict=True)

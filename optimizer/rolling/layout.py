@@ -75,9 +75,11 @@ class StreetLayout:
         return sums(self.target[goes], flow[goes], len(self.links))
 
 
-def street_layout(network: RoadNetwork, parameters: SimParameters = STREET) -> StreetLayout:
-    """Lay a network out."""
-    compiled = compile_network(network, parameters, spacing_m=parameters.spacing_m)
+def street_layout(
+    network: RoadNetwork, parameters: SimParameters = STREET, compiled: CompiledNetwork | None = None
+) -> StreetLayout:
+    """Lay a network out; where a simulator has compiled it already, as it is there."""
+    compiled = compiled or compile_network(network, parameters, spacing_m=parameters.spacing_m)
     links = tuple(dict.fromkeys(compiled.lane_link[: compiled.n_real_lane]))
     index = {link: n for n, link in enumerate(links)}
     of_link: dict[int, list[tuple[int, int]]] = defaultdict(list)

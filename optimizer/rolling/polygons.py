@@ -125,6 +125,13 @@ class Polygons:
             now = replace(now, delay=np.where(same, KEPT * before.delay + (1 - KEPT) * now.delay, now.delay))
         self._kept = now
 
+    def start_over(self, runs: Sequence[Collected], time_s: float) -> None:
+        """As `remember` after all was forgotten; the runs stay as they are."""
+        self._kept = None
+        if runs:
+            first = replace(runs[0], profile=runs[0].profile.copy(), delay=runs[0].delay.copy())
+            self.remember([first, *runs[1:]], time_s)
+
     @property
     def knows(self) -> bool:
         """Whether a run has been taken in."""

@@ -14,7 +14,6 @@ from optimizer.large.climb import climb_large
 from optimizer.large.places import Places, groups_of, places_of
 from optimizer.optimize import realizations_of
 from optimizer.search import Search
-from sim.profile import Profile
 from tests.builders import NetworkBuilder, Rows, demand
 from tests.optimizer.scenes import Scene, scene
 
@@ -43,7 +42,7 @@ class Town:
             places=self.places,
             groups=groups_of(self.scene.network, cycles_s, mean_flows_vph(self.flows), hood),
             trips=self.trips,
-            profile=lambda: Profile(self.scene.network, self.flows.scenarios[0]),
+            demand=self.flows,
             known=None if known is None else (lambda _: known),
             iterations=iterations,
         )
