@@ -114,7 +114,12 @@ class Engine:
             for x, program in self.plans.items()
         }
         self.layer = LookAheadLayer(network, detectors, self.pools, options.look_ahead)
-        self.runners = {x: Runner(self.pools[x], self.pools[x].nearest(states[x])) for x in self.layer.models}
+        self.by_plan = by_plan_alone(self.layer, options.mode)
+        self.runners = {
+            x: Runner(self.pools[x], self.pools[x].nearest(states[x]))
+            for x in self.layer.models
+            if x not in self.by_plan
+        }
         self.health = HealthMonitor([d.id for d in detectors], siblings_of(detectors))
         self.cycle = CycleLayer(network, field_plan, detectors, settings) if options.rolling else None
         self.states = dict(states)
@@ -139,8 +144,7 @@ class Engine:
         self.layer.observe(judged, self.states)
         if self.cycle is not None:
             self._replan(judged, now_s)
-        if self.options.mode != "plan":
-            self._decide_all(now_s)
+        self._decide_all(now_s)
         return self._show(now_s)
 
     def _replan(self, seen: Observation, now_s: float) -> None:
@@ -199,7 +203,7 @@ class Engine:
         """The states of the second to come, each past its guard."""
         out = {}
         for x, guard in self.guards.items():
-            runner = self.runners.get(x) if self.options.mode != "plan" else None
+            runner = self.runners.get(x)
             wanted = runner.next_state if runner is not None else self._planned(x, now_s)
             if wanted == guard.state:
                 if runner is not None:
@@ -232,6 +236,11 @@ class Engine:
     def _write(self, kind: str, row: dict[str, Any]) -> None:
         if self._log is not None:
             self._log.decision(kind, row)
+
+
+def by_plan_alone(layer: LookAheadLayer, mode: Mode) -> frozenset[str]:
+    """Signals that show their plan and nothing else: by the mode, or because loops tell too little of them."""
+    return frozenset(layer.models) if mode == "plan" else layer.blind
 
 
 def _row(decision: LocalDecision, now_s: float, runner: Runner) -> dict[str, Any]:

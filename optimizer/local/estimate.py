@@ -177,6 +177,32 @@ class Estimate:
             outlook.arrival_veh,
         )  # fmt: skip
 
+    def seen_lanes(self) -> NDArray[np.bool_]:
+        """Lanes of which loops tell something: at the stop line, on the way there, or at all stop lines upstream. (G,)
+
+        It tells of loops that were laid, not of those that work just now.
+        """
+        layout = self.layout
+        seen = (self._stopbar >= 0) | (self._watched[self._approach_of] > 0)
+        lane_at = {(layout.approaches[lane.approach], lane.lane): g for g, lane in enumerate(layout.lanes)}
+        into: dict[str, list[tuple[str, int]]] = {}
+        for c in layout.network.connections:
+            if c.kind != "other":
+                into.setdefault(c.to_link, []).append((c.from_link, c.from_lane))
+
+        def fed(link_id: str, on_the_way: frozenset[str]) -> bool:
+            if link_id in on_the_way or link_id not in into:
+                return False
+            before = [(link, lane_at.get((link, lane))) for link, lane in into[link_id]]
+            return all(seen[g] if g is not None else fed(link, on_the_way | {link_id}) for link, g in before)
+
+        found = True
+        while found:
+            more = [a for a, x in enumerate(layout.approaches) if fed(x, frozenset())]
+            found = bool((~seen[np.isin(self._approach_of, more)]).any())
+            seen |= np.isin(self._approach_of, more)
+        return np.asarray(seen)
+
     def _watched_s(self) -> NDArray[np.float64]:
         """Per approach: from how far away everybody is seen, 0 where that is nowhere. [s]"""
         out = np.zeros(len(self.layout.approaches))

@@ -21,6 +21,8 @@ from optimizer.local.signal_model import signal_model
 from optimizer.local.stage_pool import StagePool
 
 UNLIKELY_S = 1e29
+LEAST_SEEN = 0.8
+"""A signal looks ahead where loops tell of so many of its lanes; elsewhere the plan knows more than it does. [-]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,11 @@ class LookAheadLayer:
         How far and how thoroughly.
     clock : callable
         Gives CPU seconds, for the log only.
+
+    Attributes
+    ----------
+    blind : frozenset of str
+        Signals of which loops tell too little to look ahead.
     """
 
     def __init__(
@@ -71,6 +78,8 @@ class LookAheadLayer:
         self.models = {x: signal_model(self.layout, pool) for x, pool in wanted.items()}
         self._search = {x: LookAhead(model, self.settings) for x, model in self.models.items()}
         self.estimate = Estimate(self.layout, self.settings.horizon_s)
+        seen = self.estimate.seen_lanes()
+        self.blind = frozenset(x for x, model in self.models.items() if seen[model.lanes].mean() < LEAST_SEEN)
         self._release = np.zeros((self.settings.horizon_s, len(self.layout.lanes)))
         self._open = np.zeros(len(self.layout.lanes), np.bool_)
         self._open_of: dict[tuple[str, str], NDArray[np.bool_]] = {}

@@ -44,14 +44,15 @@ class Runner:
     pool: StagePool
     stage: int
     left: list[str] = field(default_factory=list)
-    stay_s: int = 0
+    stay_s: int = 1
     red_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         self.red_s = np.zeros(len(self.pool.stages[0]))
-        # what is green at the begin has been so for long
-        self.green_s, self.protected_s = np.full_like(self.red_s, LONG_S), np.full_like(self.red_s, LONG_S)
-        self.closed_s = np.full_like(self.red_s, LONG_S)
+        # what is shown at the begin has been so for long
+        self.green_s = np.where(self.pool.greens[self.stage], LONG_S, 0.0)
+        self.closed_s = np.where(self.pool.greens[self.stage], 0.0, LONG_S)
+        self.protected_s = np.where(self.pool.protects[self.stage], LONG_S, 0.0)
         self.refused_s = 0
         self.unprotected_s, self.blocked_s = np.zeros_like(self.red_s), np.zeros_like(self.red_s)
         self.wants = np.zeros(len(self.red_s), np.bool_)

@@ -110,6 +110,34 @@ def test_a_late_engine_leaves_the_running_plan(tmp_path: Path) -> None:
     assert np.mean(in_step) > 0.95
 
 
+def test_a_late_engine_keeps_longest_reds(tmp_path: Path) -> None:
+    """A plan that has to stand in was made for another past: who has been red for two minutes does not wait for it."""
+    network = crossing()
+    plan, detectors = field_plan(network), loops(network, ("wi", "si"))
+    for late_from_s in range(120, 180, 10):
+        street = ToyField({"wi": list(range(0, 400, 4)), "si": []}, HEADS, {"c": "Gr"}, end_s=400)
+        engine = Engine(
+            network, plan, detectors, Settings(), EngineOptions(), {"c": "Gr"},
+            late=lambda time_s, x, from_s=late_from_s: time_s >= from_s,
+        )  # fmt: skip
+        run_loop(street, engine)
+        assert engine.tally.late > 100
+        assert [x["text"] for x in breaches(street) if x["rule"] == "longest-red"] == []
+
+
+def test_a_signal_that_loops_tell_too_little_of_shows_its_plan(tmp_path: Path) -> None:
+    """With loops on one street of two nobody looks ahead: the plan is shown, second by second."""
+    network = crossing()
+    plan = field_plan(network)
+    street = ToyField({"wi": list(range(0, 300, 4))}, {"wi": ("c", 0)}, {"c": "Gr"}, end_s=300)
+    engine = Engine(network, plan, loops(network, ("wi",)), Settings(), EngineOptions(), {"c": "Gr"})
+    run_loop(street, engine)
+
+    assert engine.by_plan == {"c"}
+    assert engine.tally.decisions == 0
+    assert street.history["c"] == [plan.controllers["c"].state_at(float(t)) for t in range(300)]
+
+
 def test_a_failing_optimizer_never_stalls_the_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception in a decision is logged with its trace, and the plan goes on."""
 
