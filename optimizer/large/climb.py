@@ -50,8 +50,10 @@ WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
 QUOTAS = {"offsets": 2, "splits": 2, "cycle": 2}
 """Steps of the first rungs of the ladder; all others are for the last."""
-SHORT_LADDER_FROM, SHORT_QUOTAS = 3_000, {"offsets": 1, "splits": 1, "cycle": 0}
+SHORT_LADDER_FROM, SHORT_QUOTAS = 500, {"offsets": 1, "splits": 1, "cycle": 0}
 """Signals from which these rungs have fewer steps: one takes seconds there."""
+LATEST = 6
+"""Steps by whose longest the next one is expected to take as long."""
 CYCLE_STEPS = 4
 """To look for a common cycle there has to be time for so many steps. [-]"""
 DEFAULT_STEPS = 200
@@ -76,7 +78,7 @@ class LargeSearch:
     now: Candidate = ()
     cost_s: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     since_check: int = 0
-    longest_s: float = 0.0
+    latest_s: list[float] = field(default_factory=list)
     fresh: Judged | None = None
     """What the last run said of the plan as it stands; None where it changed since."""
     of_best: Judged = field(default_factory=lambda: Judged([], np.empty(0)))
@@ -94,30 +96,31 @@ class LargeSearch:
             self.polished(changes, name)
         else:
             self.step(changes, name)
-        self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+        self.latest_s = [*self.latest_s, time.monotonic() - began_s][-LATEST:]
 
     def polished(self, changes: Changes, name: str) -> None:
-        """Better seconds for many signals at once; where the whole gets worse, its better districts only."""
-        search = self.search
+        """Better seconds for many signals at once; of the proposals and what districts take of them the best stays."""
+        search, value = self.search, self._value
         rng = np.random.default_rng([search.seed, search.iterations])
         search.iterations += 1
         if self.fresh is None:
             self.check(name)
         known, now, before = self.fresh, self.now, search.objective
         assert known is not None
-        other = self.polish.propose(now, known, rng, what=changes.what)
-        if other is not now:
-            (found,) = self.judge.judged([other], collect=True)
-            best = (other, found)
-            parts = self.polish.better_parts(now, known, other, found)
-            if parts is not None:
-                (again,) = self.judge.judged([parts], collect=True)
-                best = min(best, (parts, again), key=lambda one: search.evaluator.expected(one[1].values))
-            if search.evaluator.expected(best[1].values) < search.evaluator.expected(known.values):
+        others = [one for one in self.polish.propose(now, known, rng, what=changes.what) if search.permits(one)]
+        if others:
+            found = self.judge.judged(others, collect=True)
+            parts = [one for one in self.polish.better_parts(now, known, others, found) if search.permits(one)]
+            found += self.judge.judged(parts, collect=True)
+            best = min(zip([*others, *parts], found, strict=True), key=value)
+            if value(best) < value((now, known)):
                 self.offer(*best, name)
                 self.take(*best)
         self.polish.learn(better=self.now is not now)
         self.dull = self.dull + 1 if search.objective > (1 - PAYS) * before else 0
+
+    def _value(self, one: tuple[Candidate, Judged]) -> float:
+        return self.search.evaluator.expected(one[1].values)
 
     def common_cycle(self, changes: Changes, name: str, time_up: Callable[[int], bool]) -> None:
         """Go on in the cycle that suits the network best, if one beats the plan as it stands.
@@ -125,35 +128,44 @@ class LargeSearch:
         Closed forms in common cycles are run; the best of them, and a mixture by groups, get better seconds before they
         are compared.
         """
-        found = self._in_common_cycles(changes, time_up)
-        found.sort(key=lambda one: self.search.evaluator.expected(one[1].values))
+        found = sorted(self._in_common_cycles(changes, time_up), key=self._value)
         other = mixed([one for one, _ in found], [one.cost_s for _, one in found], self.groups) if found else None
-        likely = found[:LIKELY_CYCLES]
+        many = len(self.now) >= SHORT_LADDER_FROM
+        likely = found[: 2 if many else LIKELY_CYCLES]
         if other is not None and self.search.permits(other) and not time_up(2):
             likely.append((other, self.judge.judged([other], collect=True)[0]))
         for candidate, judged in likely:
             self.offer(candidate, judged, "common cycle")
             self.take(candidate, judged)
-            for _ in range(LIKELY_STEPS):
+            for _ in range(1 if many else LIKELY_STEPS):
                 if self.polish.possible(changes.what) and not time_up(2):
                     self.polished(changes, name)
         self.take(self.search.best, self.of_best)
+        self.polish.share = 1.0
         self.dull = 0
 
     def _in_common_cycles(self, changes: Changes, time_up: Callable[[int], bool]) -> list[tuple[Candidate, Judged]]:
-        """The plan in common cycles, closed-form where splits may change, each run once."""
-        search, out = self.search, []
-        begin, hood = search.best, search.neighbourhood
-        for cycle_s in CYCLES_S[:: 2 if len(begin) >= SHORT_LADDER_FROM else 1]:
+        """The plan in common cycles, closed-form where splits may change; short ones first, until they get worse."""
+        out: list[tuple[Candidate, Judged]] = []
+        at_once = max(1, RUNS // self.judge.simulator.n_realizations)
+        for n in range(0, len(CYCLES_S), at_once):
+            some = [self._in_cycle(changes, cycle_s) for cycle_s in CYCLES_S[n : n + at_once]]
+            legal = [one for one in some if one is not None and self.search.permits(one)]
             if time_up(2):
                 break
-            if "splits" in changes.what:
-                one: Candidate | None = changes.forms.common(begin, cycle_s, stages="stages" in changes.what)
-            else:
-                one = hood.in_common_cycle(begin, cycle_s, np.random.default_rng([search.seed, cycle_s]))
-            if one is not None and search.permits(one):
-                out.append((one, self.judge.judged([one], collect=True)[0]))
+            new = list(zip(legal, self.judge.judged(legal, collect=True), strict=True))
+            worse = bool(out and new) and min(map(self._value, new)) > min(map(self._value, out))
+            out += new
+            if worse:
+                break
         return out
+
+    def _in_cycle(self, changes: Changes, cycle_s: int) -> Candidate | None:
+        begin = self.search.best
+        if "splits" in changes.what:
+            return changes.forms.common(begin, cycle_s, stages="stages" in changes.what)
+        rng = np.random.default_rng([self.search.seed, cycle_s])
+        return self.search.neighbourhood.in_common_cycle(begin, cycle_s, rng)
 
     def offered(self, candidates: Sequence[Candidate], name: str) -> None:
         """Judge candidates; go on from the best where one beats what is known."""
@@ -298,7 +310,8 @@ def climb_large(
     workers = min(settings.search.workers, max(RUNS, evaluator.simulator.n_realizations))
     with ThreadPoolExecutor(workers) as pool:
         judge = Judge(evaluator, places, trips, pool if workers > 1 else None)
-        climb = LargeSearch(search, judge, groups, polish_of(demand, judge, neighbourhood))
+        at_once = max(1, RUNS // evaluator.simulator.n_realizations)
+        climb = LargeSearch(search, judge, groups, polish_of(demand, judge, neighbourhood, n=at_once))
         (climb.of_best,) = judge.judged([search.best], collect=True)
         climb.take(search.best, climb.of_best)
         if known is not None:
@@ -334,7 +347,10 @@ class _TimeUp:
         search = self.climb.search
         if self.iterations is not None and search.iterations >= self.iterations:
             return True
-        if self.deadline is not None and time.monotonic() + (1 + steps) * self.climb.longest_s >= self.deadline:
+        if (
+            self.deadline is not None
+            and time.monotonic() + (1 + steps) * max(self.climb.latest_s, default=0.0) >= self.deadline
+        ):
             return True
         if not search.neighbourhood.open_controllers():
             return True

@@ -13,7 +13,7 @@ from optimizer.moves import Neighbourhood
 from optimizer.webster_splits import critical_ratios, lost_s, webster_splits
 
 CYCLES_S = (40, 45, 50, 60, 75, 90, 115, 150)
-"""Common cycles that are simulated; in the largest networks every second one."""
+"""Common cycles that are simulated, from the shortest on."""
 OWN_GAIN = 0.03
 """A group starts in another cycle than most where the simulation promises it so much less delay. [-]"""
 

@@ -7,13 +7,15 @@ sends vehicles to lose least. What they promise is judged by running it: distric
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from network_data.demand import DemandScenarios
-from optimizer.candidate import Candidate, Setting
+from optimizer.candidate import Candidate
 from optimizer.large.changes import replaced
 from optimizer.large.judge import Judge, Judged
 from optimizer.moves import Neighbourhood
@@ -21,24 +23,32 @@ from optimizer.rolling.layout import INTS, prior_of, street_layout
 from optimizer.rolling.polygons import Polygons
 from optimizer.rolling.search import districts_of
 
-MOST_OFFSET_S, MOST_GREEN_S = 12, 8
-"""What one proposal moves at most. [s]"""
-DISTRICT = 8
-"""Signals that stand or fall together."""
+
+class Reach(NamedTuple):
+    """What one proposal moves at most: seconds of offsets, of greens; the share of the signals. [s], [s], [-]"""
+
+    offset_s: int
+    green_s: int
+    share: float
+
+
+REACHES = (Reach(12, 8, 1.0), Reach(5, 4, 0.5))
+"""Of the proposals of one step; shares are of those that move at all."""
+DISTRICTS = (8, 20)
+"""Signals that stand or fall together, tried both ways."""
 SHRINK, GROW, LEAST_SHARE = 0.6, 1.3, 0.1
-"""How the share of signals that a proposal moves follows refusal and success, and its least. [-]"""
+"""How the share of signals that proposals move follows refusal and success, and its least. [-]"""
 
 
 @dataclass(eq=False)
 class Polish:
-    """Proposals by polygons; `share` of the signals move at once, fewer where proposals failed."""
+    """Proposals by polygons, one each for as many runs as go side by side; fewer signals move where they failed."""
 
+    judge: Judge
     hood: Neighbourhood
-    polygons: Polygons
+    polygons: Sequence[Polygons]
     choice_vps: NDArray[np.float64]
-    districts: INTS
-    begin_s: float
-    """When runs begin. [s]"""
+    districts: Sequence[INTS]
     share: float = 1.0
 
     @staticmethod
@@ -46,42 +56,63 @@ class Polish:
         """Whether any of the steps of the ladder that are open is for polygons."""
         return bool(what & {"offsets", "splits"})
 
-    def propose(self, now: Candidate, known: Judged, rng: np.random.Generator, *, what: frozenset[str]) -> Candidate:
-        """The plan as the polygons want it; the same where they have nothing to propose."""
-        self.polygons.start_over(known.seen, self.begin_s)
-        self.polygons.prepare(now, self.choice_vps, self.begin_s)
-        chosen = rng.permutation(self.hood.open_controllers())
-        chosen = chosen[: max(1, round(self.share * len(chosen)))]
-        self.polygons.improve(
-            chosen, offsets="offsets" in what, splits="splits" in what, most_offset_s=MOST_OFFSET_S,
-            most_green_s=MOST_GREEN_S,
-        )  # fmt: skip
-        lawful: dict[int, Setting] = {
-            at: setting for at, setting in self.polygons.proposed(now).items() if self.hood.keeps_rules(at, setting)
-        }
+    def propose(
+        self, now: Candidate, known: Judged, rng: np.random.Generator, *, what: frozenset[str]
+    ) -> list[Candidate]:
+        """The plan as each of the polygons wants it; those that have nothing to propose are left out."""
+        orders = [rng.permutation(self.hood.open_controllers()) for _ in self.polygons]
+        jobs = list(zip(self.polygons, REACHES, orders, strict=False))
+
+        def one(job: tuple[Polygons, Reach, INTS]) -> Candidate:
+            polygons, reach, order = job
+            return self._proposed(polygons, reach, order, now, known, what)
+
+        pool = self.judge.pool
+        found = list(pool.map(one, jobs)) if pool is not None else [one(job) for job in jobs]
+        return [other for other in found if other is not now]
+
+    def _proposed(
+        self, polygons: Polygons, reach: Reach, order: INTS, now: Candidate, known: Judged, what: frozenset[str]
+    ) -> Candidate:
+        simulator = self.judge.simulator
+        begin_s = simulator.begin_s - simulator.warmup_s
+        polygons.start_over(known.seen, begin_s)
+        polygons.prepare(now, self.choice_vps, begin_s)
+        polygons.improve(
+            order[: max(1, round(self.share * reach.share * len(order)))],
+            offsets="offsets" in what,
+            splits="splits" in what,
+            most_offset_s=reach.offset_s,
+            most_green_s=reach.green_s,
+        )
+        proposed = polygons.proposed(now)
+        lawful = {at: setting for at, setting in proposed.items() if self.hood.keeps_rules(at, setting)}
         return replaced(now, lawful) if lawful else now
 
-    def better_parts(self, now: Candidate, known: Judged, other: Candidate, found: Judged) -> Candidate | None:
-        """The other plan in the districts that it makes cheaper, the one as it stands elsewhere; None where all are."""
-        n = int(self.districts.max(initial=0)) + 1
-        worse = np.bincount(self.districts, weights=found.cost_s - known.cost_s, minlength=n) > 0
-        if not worse.any() or worse.all():
-            return None
-        return tuple(
-            old if worse[self.districts[at]] else new for at, (old, new) in enumerate(zip(now, other, strict=True))
-        )
+    def better_parts(
+        self, now: Candidate, known: Judged, others: Sequence[Candidate], found: Sequence[Judged]
+    ) -> list[Candidate]:
+        """District by district the cheapest of the plan as it stands and the others, as far as that is a new plan."""
+        plans, out = [now, *others], []
+        costs = np.array([known.cost_s, *(one.cost_s for one in found)])
+        for of in self.districts[: len(self.polygons)]:
+            n = int(of.max(initial=0)) + 1
+            best = np.argmin([np.bincount(of, weights=cost, minlength=n) for cost in costs], axis=0)[of].tolist()
+            if len(set(best)) > 1:
+                out.append(tuple(plans[b][at] for at, b in enumerate(best)))
+        return out
 
     def learn(self, *, better: bool) -> None:
         """Move more signals at once, or fewer."""
         self.share = min(1.0, GROW * self.share) if better else max(LEAST_SHARE, SHRINK * self.share)
 
 
-def polish_of(demand: DemandScenarios, judge: Judge, hood: Neighbourhood) -> Polish:
-    """Lay out the polygons of a network; the judge collects for them from then on."""
+def polish_of(demand: DemandScenarios, judge: Judge, hood: Neighbourhood, *, n: int) -> Polish:
+    """Lay out the polygons of a network, `n` to be asked at once; the judge collects for them from then on."""
     simulator = judge.simulator
     layout = street_layout(simulator.compiled.network, simulator.compiled.parameters, simulator.compiled)
+    length_s = simulator.end_s - simulator.begin_s + simulator.warmup_s
+    polygons = [Polygons(layout, hood.models, length_s) for _ in range(n)]
+    judge.polygons = polygons[0]
     choice_vps = prior_of(layout, demand).choice_vps.mean(axis=0)
-    judge.polygons = Polygons(layout, hood.models, simulator.end_s - simulator.begin_s + simulator.warmup_s)
-    return Polish(
-        hood, judge.polygons, choice_vps, districts_of(layout, DISTRICT), simulator.begin_s - simulator.warmup_s
-    )
+    return Polish(judge, hood, polygons, choice_vps, [districts_of(layout, size) for size in DISTRICTS])
