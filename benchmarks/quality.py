@@ -32,8 +32,8 @@ from network_data.detectors import read_detectors
 from network_data.errors import InputError, SignalError
 from network_data.formats.sumo_net import read_sumo_net
 
-ADAPTIVE = "adapt"
-"""Methods of the closed loop begin so."""
+ADAPTIVE = ("adapt", "pressure")
+"""Methods of the closed loop, and of what it is held against there alone, begin so."""
 QUICK_CASES = ("cologne1", "grid4x4")
 SEEDS, QUICK_SEEDS = 5, 2
 SURPRISE = 0.05
