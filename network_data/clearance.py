@@ -34,6 +34,7 @@ WALK_S = 7.0
 """Least walk of a crossing before its clearance begins."""
 WALK_SPEED_MPS = 1.0
 EPSILON_S = 1e-6
+UNSEEN = "the field never changes so"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,11 @@ class ClearanceMatrix:
     def pairs(self) -> frozenset[tuple[int, int]]:
         """The conflicting pairs, both ways round."""
         return frozenset(self.sources)
+
+
+def is_unseen(source: str) -> bool:
+    """Whether a clearance is the yellow alone, as the field never changes from one movement to the other directly."""
+    return source.endswith(UNSEEN)
 
 
 def conflict_pairs(controller: Controller, field: ControllerPlan) -> frozenset[tuple[int, int]]:
@@ -222,7 +228,7 @@ def _clearance(
     if (head.index, other) in direct:
         return direct[head.index, other], "field program"
     if head.kind != "crossing":
-        return yellow_s, f"yellow of {head.index}; the field never changes so"
+        return yellow_s, f"yellow of {head.index}; {UNSEEN}"
     elsewhere = [seconds for (i, _), seconds in direct.items() if i == head.index]
     if elsewhere:
         return max(yellow_s, *elsewhere), "longest clearance of this crossing in the field program"
