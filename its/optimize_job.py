@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 MOST_EXPLAINED = 500
 """Signals up to which every changed number is explained."""
-INDENTED_UP_TO = 300
+INDENTED_UP_TO = 60
 """Signals up to which run.json is laid out in lines; in larger networks it is compact."""
 TRADEOFF_SHARE = 0.6
 """Of the time for searching, what the trade-off takes where it is asked for. [-]"""
@@ -104,7 +104,7 @@ def optimize_job(request: OptimizeRequest) -> int:
         inputs = _read(request)
         people = people_of(inputs.settings, inputs.network)
     with console.stage("compile"):
-        compile_s = compile_kernels()
+        compile_s = compile_kernels(polygons=len(inputs.network.controllers) > STAGES_UP_TO)
     if compile_s > 1.0:
         console.say(f"kernels compiled in {compile_s:.1f} s (first run only, not counted in the time limit)")
     with listening(console.say) as interruption:
@@ -342,7 +342,8 @@ def _write(
         checks=checks,
         findings=findings,
     )
-    program_id = program_id_of(document)
+    dumped = dump_plan(document)
+    program_id = program_id_of(dumped)
     exported, losses = to_sumo(result.plan, inputs.network, inputs.field, program_id)
     run = _run_record(request, inputs, result, measured, shown, occupied, losses, checks, work, program_id)
     named = replace_ids(result.plan, program_id)
@@ -363,7 +364,7 @@ def _write(
     write_together(
         more
         | {
-            out / "plan.json": dump_plan(document),
+            out / "plan.json": dumped,
             out / "plan.add.xml": write_sumo_programs(exported),
             out / "plan.csv": plan_csv(inputs.network, result.plan),
             out / "report.html": report,

@@ -7,19 +7,34 @@ import time
 import numpy as np
 
 from its._street import CYCLE_S, small_street
+from network_data.demand import DemandScenarios
+from network_data.settings import Settings
+from optimizer.candidate import field_setting
+from optimizer.flows import head_flows, mean_flows_vph
+from optimizer.large.judge import Judge
+from optimizer.large.places import places_of
+from optimizer.large.polish import polish_of
+from optimizer.models import build_model
+from optimizer.moves import Neighbourhood
 from optimizer.offsets.link_tables import problem_of
 from optimizer.offsets.solve import solve_offsets
 from optimizer.offsets.tables import offset_problem
+from optimizer.optimize import realizations_of
+from optimizer.search import Evaluator
 from sim import _kernels, trips
 from sim import _tables as k
 from sim.actuated import actuated_state
 from sim.compile import join_controllers
 from sim.link_costs import link_costs
 from sim.profile import Profile
+from sim.simulate import Simulator
 
 
-def compile_kernels() -> float:
-    """Call every kernel once on next to nothing; returns the seconds it took (a warm cache: well below one)."""
+def compile_kernels(*, polygons: bool = False) -> float:
+    """Call every kernel once on next to nothing; returns the seconds it took (a warm cache: well below one).
+
+    `polygons`: also those that large networks need.
+    """
     begin_s = time.perf_counter()
     lane = np.zeros((1, k.N_LANE), np.int32)
     lane[0, k.STORAGE] = 2
@@ -56,6 +71,8 @@ def compile_kernels() -> float:
         0, 0.0, np.zeros(1), np.zeros(2, np.int64), empty, np.zeros((0, 1)), np.zeros(1), np.ones(1), np.zeros(1), empty
     )
     _coordinate()
+    if polygons:
+        _polish()
     return time.perf_counter() - begin_s
 
 
@@ -66,3 +83,21 @@ def _coordinate() -> None:
     delay_s = np.random.default_rng(0).random((5, 6))
     ring = [("a", "b"), ("b", "c"), ("c", "d"), ("d", "a"), ("a", "c")]
     solve_offsets(offset_problem(6, ("a", "b", "c", "d"), ring, delay_s), seed=0, nodes=100, annealings=1)
+
+
+def _polish() -> None:
+    """Better seconds for a street by queue polygons."""
+    network, plan, demand = small_street()
+    demands, settings = DemandScenarios(scenarios=(demand,), weights=(1.0,)), Settings()
+    vehicles = realizations_of(demands, seed=0, warmup_s=0.0, network=network)
+    simulator = Simulator(network, vehicles, begin_s=float(demand.begin_s[0]), end_s=float(demand.end_s[-1]))
+    flows = mean_flows_vph(demands)
+    models = [
+        build_model(network, controller, plan.controllers[c], head_flows(network, controller, flows), settings)
+        for c, controller in network.controllers.items()
+    ]
+    hood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
+    judge = Judge(Evaluator(simulator, models, settings.objective), places_of(network), vehicles)
+    polish = polish_of(demands, judge, hood, n=1)
+    (known,) = judge.judged([hood.field], collect=True)
+    polish.propose(hood.field, known, np.random.default_rng(0), what=frozenset(("offsets", "splits")))

@@ -10,6 +10,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,10 +172,26 @@ def _first(own: float | None, general: float | None) -> float | None:
     return own if own is not None else general
 
 
+MOST_MATRICES = 50_000
+_Kept = tuple[Controller, ControllerPlan, Settings, ClearanceMatrix]
+_MATRICES: WeakKeyDictionary[RoadNetwork, dict[tuple[int, int], _Kept]] = WeakKeyDictionary()
+"""Per network: (controller, field program) by identity → what the matrix was made for last, and the matrix."""
+
+
 def plan_matrix(
     network: RoadNetwork, controller: Controller, field: ControllerPlan, settings: Settings
 ) -> ClearanceMatrix:
-    """The clearance matrix under the settings, least greens of single signals included."""
+    """The clearance matrix under the settings, least greens of single signals included.
+
+    It depends on what does not change within a job, and every rule asks for it: the last one of each signal is kept.
+    """
+    kept = _MATRICES.setdefault(network, {})
+    if len(kept) > MOST_MATRICES:
+        kept.clear()
+    key = (id(controller), id(field))
+    known = kept.get(key)
+    if known is not None and known[0] is controller and known[1] is field and known[2] is settings:
+        return known[3]
     matrix = clearance_matrix(
         controller,
         field,
@@ -183,4 +200,6 @@ def plan_matrix(
         network=network,
     )
     own = SignalLimits(controller, field, settings).least_green_s
-    return dataclasses.replace(matrix, min_green_s=np.maximum(matrix.min_green_s, own))
+    made = dataclasses.replace(matrix, min_green_s=np.maximum(matrix.min_green_s, own))
+    kept[key] = (controller, field, settings, made)
+    return made

@@ -32,10 +32,11 @@ def network_map(network: RoadNetwork, before: Measures, after: Measures, anchors
         return None
     xs, ys = ([p[k] for s in shapes for p in s] for k in range(2))
     extent = max(max(xs) - min(xs), 1.0), max(max(ys) - min(ys), 1.0)
+    west_m, north_m = min(xs), max(ys)
     px = min((WIDTH - 2 * EDGE - LABEL_ROOM) / extent[0], (MOST_HEIGHT - 2 * EDGE) / extent[1])
 
     def at(point: Point) -> Point:
-        return EDGE + (point[0] - min(xs)) * px, EDGE + (max(ys) - point[1]) * px
+        return EDGE + (point[0] - west_m) * px, EDGE + (north_m - point[1]) * px
 
     size = extent[0] * px + 2 * EDGE + LABEL_ROOM, extent[1] * px + 2 * EDGE
     svg = Svg(*size, "Map of the network and its signals", "map")

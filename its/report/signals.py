@@ -27,7 +27,7 @@ LEAST_CHANGE_VEH_S = 1.0
 MOST_LOAD = 99.0
 """Stands for the infinite v/c of a movement that nobody could make. [-]"""
 MOST_CHANGES = 14
-MOST_SIGNALS = 200
+MOST_SIGNALS = 100
 """Signals that get a chapter; the others stand in plan.csv and run.json."""
 
 

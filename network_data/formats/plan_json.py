@@ -115,12 +115,12 @@ def dump_plan(document: Mapping[str, Any]) -> bytes:
     ).encode()
 
 
-def plan_hash(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the document's content; program ids are no part of it. [hex]"""
-    return hashlib.sha256(dump_plan(document)).hexdigest()
+def plan_hash(document: Mapping[str, Any] | bytes) -> str:
+    """SHA-256 of the document's content, or of its bytes; program ids are no part of it. [hex]"""
+    return hashlib.sha256(document if isinstance(document, bytes) else dump_plan(document)).hexdigest()
 
 
-def program_id_of(document: Mapping[str, Any]) -> str:
+def program_id_of(document: Mapping[str, Any] | bytes) -> str:
     """The id under which the plan's programs are exported: `its-` and 8 hex digits of its hash."""
     return f"its-{plan_hash(document)[:8]}"
 

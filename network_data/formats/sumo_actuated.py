@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from network_data.actuation import ActuatedController
 from network_data.actuation_build import from_intervals
 from network_data.errors import InputError, PlanError
-from network_data.formats.files import iter_xml
+from network_data.formats.files import iter_xml, read_bytes
 from network_data.formats.sumo_tls import ACTUATED_TYPES, program_of
 from network_data.network import RoadNetwork
 
@@ -44,6 +44,8 @@ def read_sumo_actuated(path: Path | str, network: RoadNetwork) -> SumoActuation:
     made: dict[str, ActuatedController] = {}
     left_out: dict[str, str] = {}
     faults: list[str] = []
+    if not _may_hold_some(path):
+        return SumoActuation(controllers=made, left_out=left_out)
     for event, _, element in iter_xml(path):
         if event != "end" or element.tag != "tlLogic":
             continue
@@ -65,6 +67,12 @@ def read_sumo_actuated(path: Path | str, network: RoadNetwork) -> SumoActuation:
     if faults:
         raise InputError(str(path), faults)
     return SumoActuation(controllers=made, left_out=left_out)
+
+
+def _may_hold_some(path: Path | str) -> bool:
+    """Whether the bytes name a type of actuation at all: parsing a large network for nothing takes seconds."""
+    content = read_bytes(path)
+    return b"\x00" in content[:4] or any(kind.encode() in content for kind in ACTUATED_TYPES)
 
 
 def _other_rules(element: Element) -> list[str]:
