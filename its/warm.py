@@ -46,8 +46,9 @@ def compile_kernels(*, polygons: bool = False) -> float:
         k.NetworkArrays(
             lane,
             np.zeros((0, k.N_CONN), np.int32),
-            np.zeros((0, 3), np.int32),
+            np.zeros((0, k.N_FOE), np.int32),
             np.zeros((0, k.N_PAIR), np.int32),
+            np.zeros((0, k.N_WAY), np.int32),
         ),
         plan,
         k.TripArrays(np.zeros((0, k.N_VEHICLE), np.int32), *(np.zeros(0, np.int32) for _ in range(3))),

@@ -6,7 +6,8 @@ places* (one per connection that leads through one inside a junction): a turning
 for a gap and goes on; they are lanes like the others, without a signal. Behind those stand the *gates*, where
 vehicles wait to enter the network: a queue per link and set of lanes from which their way goes on.
 
-The parts of `run` are inlined by numba: a call would hand over every array anew.
+The parts of `run` are inlined by the compiler's back end (`forceinline`): a call would hand over every array anew. To
+have numba inline them gave the same speed and took three times as long to compile.
 """
 
 from __future__ import annotations
@@ -22,42 +23,42 @@ from sim._prefetch import prefetch
 FAST = {"cache": True, "nogil": True, "_nrt": False}
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _driver(s, veh):
     """Desired travel time over the limit's. [1/1024]"""
     return s.veh[veh, c.MY_TRAITS] & 2047
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _slots(s, veh):
     """Places it takes in a queue."""
     return s.veh[veh, c.MY_TRAITS] >> 11 & 31
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _length(s, veh):
     """Length and gap. [dm]"""
     return s.veh[veh, c.MY_TRAITS] >> 16 & 1023
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _is_bus(s, veh):
     return s.veh[veh, c.MY_TRAITS] >> 26 & 1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _counts(s, veh):
     """Whether what it loses counts (it is not of the warm-up)."""
     return s.veh[veh, c.MY_TRAITS] >> 27 & 1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _stands(s, veh):
     """Whether it stands in its first link's queue from the begin."""
     return s.veh[veh, c.MY_TRAITS] >> 28 & 1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _push(s, lane, t):
     """Give a lane its event; beyond the end it is only noted."""
     s.lane[lane, c.EVENT] = t
@@ -66,7 +67,7 @@ def _push(s, lane, t):
         s.bucket[t] = lane
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _show_window(plan, s, signal, w, base):
     """Put a window of a signal, in the cycle that begins at `base`, into the signal's row."""
     s.signal[signal, c.AT_WINDOW] = w
@@ -77,7 +78,7 @@ def _show_window(plan, s, signal, w, base):
     s.signal[signal, c.SHOWS] = plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _keep_up(plan, s, signal, now):
     """Bring a signal's row up to the window that is open or comes next."""
     while s.signal[signal, c.UNTIL] + s.signal[signal, c.AFTER] < now:
@@ -111,14 +112,13 @@ def _live_time(net, const, s, lane, conn, first, t, arrival):
     return c.NEVER
 
 
-@njit(inline="always", **FAST)
-def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
+@njit(forceinline=True, **FAST)
+def _signal_time(net, plan, const, s, lane, conn, signal, now, t, arrival):
     """Earliest time from t on at which a vehicle may pass the signal; notes the window in the lane's row.
 
     A vehicle that stood when green came needs the start-up time. It may still pass in yellow where it is too fast to
     stop: the first of a queue are not.
     """
-    signal = net.conn[conn, c.SIGNAL]
     first, last = s.signal[signal, c.FIRST], s.signal[signal, c.LAST]
     s.lane[lane, c.WINDOW_END] = c.NEVER
     if last == c.LIVE:
@@ -156,7 +156,7 @@ def _signal_time(net, plan, const, s, lane, conn, now, t, arrival):
     return c.NEVER
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _schedule(net, plan, const, s, lane, now, t):
     """Set the next event of a lane's head, from t on: it has arrived, the lane is free and its signal lets it pass."""
     veh = s.lane[lane, c.HEAD]
@@ -169,8 +169,8 @@ def _schedule(net, plan, const, s, lane, now, t):
     s.lane[lane, c.WINDOW_END] = c.NEVER
     s.lane[lane, c.LETTER] = c.PERMITTED
     if conn >= 0 and net.conn[conn, c.PLACE] != lane:
-        if net.conn[conn, c.SIGNAL] >= 0:
-            t = _signal_time(net, plan, const, s, lane, conn, now, t, arrival)
+        if s.veh[veh, c.MY_SIGNAL] >= 0:
+            t = _signal_time(net, plan, const, s, lane, conn, s.veh[veh, c.MY_SIGNAL], now, t, arrival)
             if s.lane[lane, c.LETTER] == c.STOP_AND_GO:
                 t = max(t, arrival + const[c.STOP_ON_RED])
         else:
@@ -178,7 +178,7 @@ def _schedule(net, plan, const, s, lane, now, t):
     _push(s, lane, t)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _foe_ahead(net, const, s, conn, t, extra, waited):
     """When the first foe that leaves no gap (and `extra` ticks) has passed; NEVER when the way is clear.
 
@@ -189,7 +189,7 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
     for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
         foe, lane = net.foe[f, c.FOE_CONN], net.foe[f, c.FOE_LANE]
         clear = net.foe[f, c.FOE_CLEAR]
-        if s.lane[lane, c.LAST_CONN] == foe and s.lane[lane, c.LAST_LEAVE] + clear > t:
+        if s.lane[lane, c.LAST_LEAVE] + clear > t and s.lane[lane, c.LAST_CONN] == foe:
             return s.lane[lane, c.LAST_LEAVE] + clear
         if s.lane[lane, c.YIELDING] == c.INSIDE:
             stood = max(t - s.lane[lane, c.BLOCKED_FROM], waited)
@@ -215,7 +215,7 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
     return c.NEVER
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _room_at(s, lane, slots, now, way):
     """From when on the lane has room for `slots` more places: NEVER while the vehicle n − storage is still there.
 
@@ -239,7 +239,7 @@ def _room_at(s, lane, slots, now, way):
     return goes + c.PER_VEH * (s.lane[lane, c.PRESENT] - storage) + s.lane[lane, c.WAVE] - way
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _is_stuck(const, s, lane, now):
     """Whether the head of a lane has stood for a while and does not go now."""
     if s.lane[lane, c.HEAD] < 0 or max(s.lane[lane, c.LAST_LEAVE], s.lane[lane, c.HEAD_CAME]) + const[c.STUCK] > now:
@@ -247,26 +247,27 @@ def _is_stuck(const, s, lane, now):
     return s.lane[lane, c.EVENT] > now + 10 or s.lane[lane, c.YIELDING] > 0
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
     """Row of the pair table whose lane holds fewest vehicles, lane changes and full lanes counted.
 
     `wrong`: what a lane costs from which the way does not go on. [veh]
     """
     first, ahead = trips.route[step], trips.lanes[step]
-    n = net.pair[first, c.PAIR_N]
+    n = net.way[first, c.WAY_TRAITS] & 255
     best, best_cost = first, c.NEVER
     if n == 1:
         return best
     for q in range(first, first + n):
-        if net.pair[q, c.PAIR_BUS] > bus:
+        traits = net.way[q, c.WAY_TRAITS]
+        if traits >> 16 > bus:
             continue
-        lane = net.pair[q, c.PAIR_LANE]
+        lane, bit = net.way[q, c.WAY_LANE], traits >> 8 & 255
         cost = s.lane[lane, c.PRESENT]
-        led = (mask >> net.pair[q, c.PAIR_BIT]) & 1
+        led = (mask >> bit) & 1
         if not led:
             cost += const[c.LANE_CHANGE]
-        if not (ahead >> net.pair[q, c.PAIR_BIT]) & 1:
+        if not (ahead >> bit) & 1:
             # nobody passes a full lane of his way by changing into one that is wrong
             cost += wrong if led else c.NOT_THERE
         if _room_at(s, lane, slots, now, way) >= c.NEVER:
@@ -280,7 +281,7 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
     return best
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _wait_for_room(s, lane, target, now):
     """Let a lane's head wait until a vehicle leaves the target lane."""
     s.lane[lane, c.EVENT] = c.NEVER
@@ -290,7 +291,7 @@ def _wait_for_room(s, lane, target, now):
         s.lane[lane, c.BLOCKED_FROM] = now
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, moves):
     """Put a vehicle that enters a lane at `enter` at the end of its queue; `moves`: not just to the waiting place."""
     arrival = enter + (s.lane[lane, c.DRIVE] * _driver(s, veh) >> 10)
@@ -323,7 +324,7 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
         _schedule(net, plan, const, s, lane, now, now)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _remove_head(s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
     veh = s.lane[lane, c.HEAD]
@@ -331,7 +332,7 @@ def _remove_head(s, lane, now):
     _give_up_place(s, veh, lane, now)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _give_up_place(s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
     s.lane[lane, c.PRESENT] -= 1
@@ -346,19 +347,18 @@ def _give_up_place(s, veh, lane, now):
         waiting = following
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _is_live(net, s, conn):
     """Whether an actuated controller decides on the green of a connection."""
     signal = net.conn[conn, c.SIGNAL]
     return signal >= 0 and s.signal[signal, c.LAST] == c.LIVE
 
 
-@njit(inline="always", **FAST)
-def _is_open(net, plan, s, conn, now):
-    """Whether the signal of a connection shows green, or there is none."""
-    if conn < 0 or net.conn[conn, c.SIGNAL] < 0:
+@njit(forceinline=True, **FAST)
+def _is_open(plan, s, signal, now):
+    """Whether a signal shows green, or there is none."""
+    if signal < 0:
         return True
-    signal = net.conn[conn, c.SIGNAL]
     if s.signal[signal, c.LAST] == c.LIVE:
         w = s.signal[signal, c.FIRST]
         return (
@@ -370,7 +370,7 @@ def _is_open(net, plan, s, conn, now):
     return s.signal[signal, c.FROM] <= now < s.signal[signal, c.UNTIL]
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _stuck_behind(net, plan, trips, const, s, lane, now):
     """Lane beside this one whose head stands, and the row by which the vehicle behind it may use this lane; or −1s."""
     for side in range(c.LEFT, c.RIGHT + 1):
@@ -381,13 +381,13 @@ def _stuck_behind(net, plan, trips, const, s, lane, now):
         if s.veh[veh, c.ARRIVAL] > now or _slots(s, veh) > 1:
             continue
         first = trips.route[s.veh[veh, c.STEP]]
-        for q in range(first, first + net.pair[first, c.PAIR_N]):
-            if net.pair[q, c.PAIR_LANE] == lane and net.pair[q, c.PAIR_BUS] <= _is_bus(s, veh):
-                return (other, q) if _is_open(net, plan, s, net.pair[q, c.PAIR_CONN], now) else (-1, -1)
+        for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
+            if net.way[q, c.WAY_LANE] == lane and net.way[q, c.WAY_TRAITS] >> 16 <= _is_bus(s, veh):
+                return (other, q) if _is_open(plan, s, net.way[q, c.WAY_SIGNAL], now) else (-1, -1)
     return -1, -1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _zip_in(net, plan, trips, const, s, out, lane, now):
     """Let the vehicle behind a stuck head of the next lane in front of this lane's queue: one, then one of its own."""
     if s.lane[lane, c.ZIPPED]:
@@ -411,13 +411,13 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.lane[lane, c.SLOT] = slot + 1
     s.ring[s.lane[lane, c.RING] + slot % (s.lane[lane, c.STORAGE] + c.ON_WAY)] = c.NEVER
     s.veh[veh, c.MY_SLOT] = slot
-    s.veh[veh, c.CONN] = net.pair[q, c.PAIR_CONN]
+    s.veh[veh, c.CONN], s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
     if out.log.shape[0]:
         s.moved[veh, c.CHANGED] = now
     s.lane[lane, c.ZIPPED] = 1
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _free_until(net, trips, s, veh, lane):
     """When a vehicle would leave a lane at its own desired speed, its stops made."""
     free = s.veh[veh, c.ENTER] + (s.lane[lane, c.FREE] * _driver(s, veh) >> 10)
@@ -428,7 +428,7 @@ def _free_until(net, trips, s, veh, lane):
     return free
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _account(net, trips, s, out, veh, lane, leave, lost):
     """Book what a vehicle lost against its own desired speed on a lane it leaves (or stands on at the end)."""
     delay = leave + lost - _free_until(net, trips, s, veh, lane)
@@ -451,7 +451,16 @@ def _account(net, trips, s, out, veh, lane, leave, lost):
         out.log[n, c.LOG_CHANGED] = s.moved[veh, c.CHANGED]
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
+def _fetch_due(net, trips, s, veh):
+    """Fetch what a vehicle needs that is due soon."""
+    prefetch(s.lane, net.lane.shape[0] + trips.vehicle[veh, c.GATE], c.SLOT)
+    prefetch(s.veh, veh, 0)
+    prefetch(trips.route, trips.vehicle[veh, c.ROUTE0], 0)
+    prefetch(trips.lanes, trips.vehicle[veh, c.ROUTE0], 0)
+
+
+@njit(forceinline=True, **FAST)
 def _join_gate(net, trips, s, veh, now):
     """A vehicle is due: it queues with those who enter by the same lanes."""
     gate = net.lane.shape[0] + trips.vehicle[veh, c.GATE]
@@ -467,7 +476,7 @@ def _join_gate(net, trips, s, veh, now):
     s.lane[gate, c.TAIL] = veh
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _leave_gate(net, plan, trips, const, s, out, gate, now):
     """The head of a gate tries to enter its link."""
     veh = s.lane[gate, c.HEAD]
@@ -475,7 +484,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     # who waits to enter waits for the right lane
     wrong = const[c.LANE_AHEAD] if _stands(s, veh) else c.NOT_THERE
     q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, wrong, now, 0)
-    target = net.pair[q, c.PAIR_LANE]
+    target = net.way[q, c.WAY_LANE]
     room = _room_at(s, target, slots, now, 0)
     stands = _stands(s, veh) and room < now
     if not stands:
@@ -505,10 +514,11 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     enter = now + lost
     if stands:  # as if it had driven the link before
         enter = now - (s.lane[target, c.FREE] * _driver(s, veh) >> 10)
-    _append(net, plan, trips, const, s, out, veh, target, net.pair[q, c.PAIR_CONN], step, now, enter, not stands)
+    s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_SIGNAL]
+    _append(net, plan, trips, const, s, out, veh, target, net.way[q, c.WAY_CONN], step, now, enter, not stands)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     """A head passes the stop line: when the lane is free again; returns what it loses beyond the line. [ticks]"""
     lost = 0
@@ -535,7 +545,7 @@ def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     return lost if stops_inside else lost + net.conn[conn, c.LOSS]
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _merge_at(net, const, s, lane, veh, conn, now):
     """From when on a vehicle may follow the last one from the lanes beside it into the lane that both ways lead to."""
     clear = now
@@ -551,7 +561,7 @@ def _merge_at(net, const, s, lane, veh, conn, now):
     return clear
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _leave_lane(net, plan, trips, const, s, out, lane, now):
     """The head of a lane or waiting place tries to go on."""
     veh = s.lane[lane, c.HEAD]
@@ -564,9 +574,9 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         return
     place = net.conn[conn, c.PLACE]
     late = now > s.lane[lane, c.WINDOW_END]
-    if place != lane and _is_live(net, s, conn):
+    if plan.owner.shape[0] and place != lane and _is_live(net, s, conn):
         arrival = s.veh[veh, c.ARRIVAL]
-        late = _signal_time(net, plan, const, s, lane, conn, now, now, arrival) > now
+        late = _signal_time(net, plan, const, s, lane, conn, net.conn[conn, c.SIGNAL], now, now, arrival) > now
     if late:  # woken too late for its green
         _schedule(net, plan, const, s, lane, now, now)
         return
@@ -595,7 +605,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
             _schedule(net, plan, const, s, lane, now, clear)
             return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
-    step, target, following = s.veh[veh, c.STEP], place, conn
+    step, target, following, signal = s.veh[veh, c.STEP], place, conn, s.veh[veh, c.MY_SIGNAL]
     slots, way = _slots(s, veh), 0
     if not stops_inside:
         step += 1
@@ -603,7 +613,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         bus = _is_bus(s, veh)
         wrong = const[c.LANE_AHEAD]
         q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now, way)
-        target, following = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
+        target, following, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
     room = _room_at(s, target, slots, now, way)
     if room > now and place != target:
         # it has followed a vehicle that has only just entered, and now stands inside the junction
@@ -625,39 +635,76 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     _remove_head(s, lane, now)
     _zip_in(net, plan, trips, const, s, out, lane, now)
     enter = now + lost + way
+    s.veh[veh, c.MY_SIGNAL] = signal
     _append(net, plan, trips, const, s, out, veh, target, following, step, now, enter, not stops_inside)
     _schedule(net, plan, const, s, lane, now, now)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _fetch_lane(s, lane):
     prefetch(s.lane, lane, c.SLOT)
     prefetch(s.lane, lane, c.FREE)
 
 
-@njit(inline="always", **FAST)
-def _look_ahead(net, trips, s, lane):
+@njit(forceinline=True, **FAST)
+def _look_ahead(net, trips, s, first):
     """Fetch what the next events of the tick need: in larger networks the kernel waits for memory most of the time.
 
-    Of the next event what its vehicle points to, of the one after it the vehicle, of the third the lane.
+    Of the next event what its vehicle's way leads to, of the one after it what its vehicle points to, of the third the
+    vehicle, of the fourth the lane.
     """
-    if lane < 0:
+    if first < 0:
         return
+    _fetch_further(net, trips, s, first)
+    second = s.following[first]
+    if second < 0:
+        return
+    _fetch_pointed(net, trips, s, second)
+    third = s.following[second]
+    if third < 0:
+        return
+    prefetch(s.veh, s.lane[third, c.HEAD], 0)
+    fourth = s.following[third]
+    if fourth >= 0:
+        _fetch_lane(s, fourth)
+
+
+@njit(forceinline=True, **FAST)
+def _fetch_pointed(net, trips, s, lane):
+    """What the vehicle of an event points to."""
+    head = s.lane[lane, c.HEAD]
+    if head < 0:
+        return
+    step = s.veh[head, c.STEP]
     if lane < net.lane.shape[0]:
-        head = s.lane[lane, c.HEAD]
         conn = s.veh[head, c.CONN]
         if conn >= 0:
             prefetch(net.conn, conn, 0)
-            prefetch(trips.route, s.veh[head, c.STEP] + 1, 0)
         if s.veh[head, c.NEXT] >= 0:
             prefetch(s.veh, s.veh[head, c.NEXT], 0)
-    second = s.following[lane]
-    if second < 0:
+        step += 1
+    prefetch(trips.route, step, 0)
+    prefetch(trips.lanes, step, 0)
+
+
+@njit(forceinline=True, **FAST)
+def _fetch_further(net, trips, s, lane):
+    """Where the vehicle of an event goes, whom it yields to, and what the one behind it needs."""
+    head = s.lane[lane, c.HEAD]
+    if head < 0:
         return
-    prefetch(s.veh, s.lane[second, c.HEAD], 0)
-    third = s.following[second]
-    if third >= 0:
-        _fetch_lane(s, third)
+    if lane >= net.lane.shape[0]:
+        prefetch(net.way, trips.route[s.veh[head, c.STEP]], 0)
+        return
+    conn, behind = s.veh[head, c.CONN], s.veh[head, c.NEXT]
+    if conn >= 0:
+        prefetch(net.way, trips.route[s.veh[head, c.STEP] + 1], 0)
+        prefetch(net.foe, net.conn[conn, c.FOE0], 0)
+    if behind >= 0:
+        if s.veh[behind, c.CONN] >= 0:
+            prefetch(net.conn, s.veh[behind, c.CONN], 0)
+        if s.veh[behind, c.MY_SIGNAL] >= 0:
+            prefetch(s.signal, s.veh[behind, c.MY_SIGNAL], 0)
 
 
 @njit(**FAST)
@@ -688,7 +735,7 @@ def _fetch(net, trips, s, lane):
     return n
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _fetch_heads(net, trips, s, i):
     """What the heads of the lanes point to."""
     lane = s.soon[i, c.SOON_LANE]
@@ -707,55 +754,51 @@ def _fetch_heads(net, trips, s, i):
             prefetch(s.lane, s.lane[lane, side], c.SLOT)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _fetch_ways(net, trips, s, i):
     """Their signals, foes and the lanes to choose from; the way of those behind them."""
     conn, following = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
     if conn >= 0:
         first = trips.route[s.soon[i, c.SOON_PAIR]]
         s.soon[i, c.SOON_PAIR] = first
-        prefetch(net.pair, first, 0)
-        prefetch(net.pair, first, c.N_PAIR - 1)
+        prefetch(net.way, first, 0)
         prefetch(net.foe, net.conn[conn, c.FOE0], 0)
-        if net.conn[conn, c.SIGNAL] >= 0:
-            prefetch(s.signal, net.conn[conn, c.SIGNAL], 0)
     if following >= 0:
-        s.soon[i, c.SOON_NEXT] = s.veh[following, c.CONN]
         if s.veh[following, c.CONN] >= 0:
             prefetch(net.conn, s.veh[following, c.CONN], 0)
+        if s.veh[following, c.MY_SIGNAL] >= 0:
+            prefetch(s.signal, s.veh[following, c.MY_SIGNAL], 0)
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _fetch_targets(net, s, i):
     """The lanes to choose from and those of foes."""
-    conn, following = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
-    if following >= 0 and net.conn[following, c.SIGNAL] >= 0:
-        prefetch(s.signal, net.conn[following, c.SIGNAL], 0)
+    conn = s.soon[i, c.SOON_CONN]
     if conn < 0:
         return
     first = s.soon[i, c.SOON_PAIR]
-    for q in range(first, first + net.pair[first, c.PAIR_N]):
-        _fetch_lane(s, net.pair[q, c.PAIR_LANE])
-        if net.pair[q, c.PAIR_CONN] >= 0:
-            prefetch(net.conn, net.pair[q, c.PAIR_CONN], 0)
+    for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
+        _fetch_lane(s, net.way[q, c.WAY_LANE])
+        if net.way[q, c.WAY_CONN] >= 0:
+            prefetch(net.conn, net.way[q, c.WAY_CONN], 0)
     if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
             _fetch_lane(s, net.foe[f, c.FOE_LANE])
 
 
-@njit(inline="always", **FAST)
+@njit(forceinline=True, **FAST)
 def _fetch_queues(net, s, i):
     """Who stands on these lanes, and the places on them."""
     conn, first = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_PAIR]
     if conn < 0:
         return
-    for q in range(first, first + net.pair[first, c.PAIR_N]):
-        lane, way = net.pair[q, c.PAIR_LANE], net.pair[q, c.PAIR_CONN]
+    for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
+        lane, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_SIGNAL]
         prefetch(s.ring, s.lane[lane, c.RING] + s.lane[lane, c.SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
         if s.lane[lane, c.HEAD] >= 0:
             prefetch(s.veh, s.lane[lane, c.TAIL], 0)
-        elif way >= 0 and net.conn[way, c.SIGNAL] >= 0:
-            prefetch(s.signal, net.conn[way, c.SIGNAL], 0)
+        elif signal >= 0:
+            prefetch(s.signal, signal, 0)
     if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
             if s.lane[net.foe[f, c.FOE_LANE], c.HEAD] >= 0:
@@ -792,9 +835,29 @@ def _decide(net, plan, const, s, owner, now):
                 _learn_end(net, const, s, lane, signal)
 
 
+@njit(forceinline=True, **FAST)
+def _as_laid_out(net, plan, trips, s):
+    """Whether rows are as wide as the columns' names say: the compiler then knows it too and need not look it up."""
+    return (
+        net.lane.shape[1] == c.N_LANE
+        and net.conn.shape[1] == c.N_CONN
+        and net.foe.shape[1] == c.N_FOE
+        and net.way.shape[1] == c.N_WAY
+        and plan.signal.shape[1] == c.N_SIGNAL
+        and plan.window.shape[1] == c.N_WINDOW
+        and trips.vehicle.shape[1] == c.N_VEHICLE
+        and s.lane.shape[1] == c.N_LANE_STATE
+        and s.veh.shape[1] == c.N_VEH_STATE
+        and s.signal.shape[1] == c.N_SIGNAL_STATE
+        and s.soon.shape[1] == c.N_SOON
+    )
+
+
 @njit(**FAST)
 def run(net, plan, trips, const, s, out):
     """Simulate [0, end) from an empty network; fills the totals and, where it has rows, the log."""
+    if not _as_laid_out(net, plan, trips, s):
+        return
     _reset(plan, s, out)
     n_lane, n_veh = net.lane.shape[0], trips.vehicle.shape[0]
     due = 0
@@ -803,6 +866,8 @@ def run(net, plan, trips, const, s, out):
         _push(s, plan.owner[a], start(plan.actuated, s.actuated, s.live, a))
     for now in range(const[c.END]):
         while due < n_veh and trips.vehicle[due, c.DEPART] <= now:
+            if due + c.DUE_SOON < n_veh:
+                _fetch_due(net, trips, s, due + c.DUE_SOON)
             _join_gate(net, trips, s, due, now)
             due += 1
         fetched = 0

@@ -33,14 +33,20 @@ MERGE_LEFT, MERGE_RIGHT = 13, 14
 N_CONN = 16  # a row is one line of the cache
 # rows of foes: where they come from, and how long one that passed is in the way
 FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
+N_FOE = 3
 # lanes that serve a pair of links, one row after the other; the first says how many they are
 PAIR_LANE, PAIR_CONN, PAIR_BUS, PAIR_N, PAIR_BIT = range(5)
 N_PAIR = 5
+# the same as the kernel reads it, a quarter of a line of the cache: lane; connection; its signal or -1; N | BIT << 8 |
+# BUS << 16
+WAY_LANE, WAY_CONN, WAY_SIGNAL, WAY_TRAITS = range(4)
+N_WAY = 4
 # signals: cycle; begin of a cycle before the run begins; their windows
 CYCLE, BASE, WINDOW0, WINDOW1 = range(4)
 N_SIGNAL = 4
 # windows in cycle time, in order: green, yellow behind it, mode, whether the signal was closed before
 GREEN0, GREEN1, YELLOW, MODE, FRESH = range(5)
+N_WINDOW = 5
 STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
 DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
@@ -56,8 +62,8 @@ WINDOW_END, LETTER, FREE_AT, LAST_CONN, GREEN_FROM, N_GREEN = range(22, 28)
 WAITER_NEXT, BLOCKED_FROM, ZIPPED, CARRY = range(28, 32)
 N_LANE_STATE = 32
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
-# step; its first place in the ring; its traits. A row is half a line of the cache
-NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, MY_TRAITS = range(7)
+# step; its first place in the ring; its traits; its connection's signal or -1. A row is half a line of the cache
+NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, MY_TRAITS, MY_SIGNAL = range(8)
 N_VEH_STATE = 8
 # vehicles (changing, kept with the log only): lane it entered the link by, when it changed to the next one (or NEVER)
 BY_LANE, CHANGED = range(2)
@@ -80,6 +86,8 @@ LOG_VEH, LOG_LANE, LOG_CONN, LOG_ENTER, LOG_ARRIVAL, LOG_LEAVE, LOG_DELAY, LOG_S
 N_LOG = 10
 INSIDE = 2
 """YIELDING of a head that has driven into the junction and found no room behind it."""
+DUE_SOON = 8
+"""So many vehicles before it is due, what a vehicle needs is fetched."""
 ON_WAY, SOON, PER_VEH = 2, 50, 20
 """Vehicles on the way to a lane beyond its places; heads of queues that move go so soon; time per vehicle. [ticks]"""
 # constants: ticks, but for N_EARLY, LANE_CHANGE and LANE_AHEAD [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on
@@ -99,8 +107,9 @@ class NetworkArrays(NamedTuple):
 
     lane: Ints  # (L, N_LANE)
     conn: Ints  # (C, N_CONN)
-    foe: Ints  # (F, 3)
+    foe: Ints  # (F, N_FOE)
     pair: Ints  # (Q, N_PAIR)
+    way: Ints  # (Q, N_WAY) the pairs, packed
 
 
 class ActuatedArrays(NamedTuple):
@@ -170,6 +179,16 @@ def pack(driver: Ints, slots: Ints, length_dm: Ints, bus: Ints, counts: Ints, st
         | standing << 28,
         np.int32,
     )
+
+
+def pack_ways(pair: Ints, conn: Ints) -> Ints:
+    """The pairs' rows as the kernel reads them: (Q, N_WAY) of tables (Q, N_PAIR) and (C, N_CONN)."""
+    way = np.empty((len(pair), N_WAY), np.int32)
+    way[:, WAY_LANE] = pair[:, PAIR_LANE]
+    way[:, WAY_CONN] = at = pair[:, PAIR_CONN]
+    way[:, WAY_SIGNAL] = np.where(at >= 0, conn[at, SIGNAL], -1) if len(conn) else -1
+    way[:, WAY_TRAITS] = pair[:, PAIR_N] | pair[:, PAIR_BIT] << 8 | pair[:, PAIR_BUS] << 16
+    return way
 
 
 class Results(NamedTuple):

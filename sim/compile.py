@@ -191,12 +191,10 @@ def compile_network(
     for row in rows:
         row[k.RING] = ring
         ring += row[k.STORAGE] + k.ON_WAY
-    arrays = k.NetworkArrays(
-        lane=_table(rows, k.N_LANE),
-        conn=_table(conns, k.N_CONN),
-        foe=_table(foes, 3),
-        pair=_table(pairs, k.N_PAIR),
-    )
+    conn, pair = _table(conns, k.N_CONN), _table(pairs, k.N_PAIR)
+    way = _rows((len(pair), k.N_WAY))
+    way[:] = k.pack_ways(pair, conn)
+    arrays = k.NetworkArrays(lane=_table(rows, k.N_LANE), conn=conn, foe=_table(foes, k.N_FOE), pair=pair, way=way)
     return CompiledNetwork(
         network=network,
         parameters=parameters,
