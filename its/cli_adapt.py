@@ -60,7 +60,9 @@ def adapt(
     ] = AdaptMode.lookahead,
     rolling: Annotated[
         bool | None,
-        typer.Option("--rolling/--no-rolling", help="Re-optimize the running plan. [default: not with lookahead]"),
+        typer.Option(
+            "--rolling/--no-rolling", help="Re-optimize the running plan. [default: where a signal is run by its plan]"
+        ),
     ] = None,
     settings: Annotated[Path | None, typer.Option(metavar="T.toml", help="Limits and rules: TOML.")] = None,
     replay: Annotated[

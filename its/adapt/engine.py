@@ -43,14 +43,14 @@ class EngineOptions:
     ----------
     mode : {"plan", "local", "lookahead"}
         The running plan alone; with actuated functions; every signal looks ahead.
-    rolling : bool
-        Whether plans are re-optimized once a cycle.
+    rolling : bool, optional
+        Whether plans are re-optimized once a cycle; None: where a signal is run by its plan.
     budget_s : float
         Wall time for the decisions of one second; signals not reached by then follow the running plan. [s]
     """
 
     mode: Mode = "lookahead"
-    rolling: bool = False
+    rolling: bool | None = None
     budget_s: float = 0.8
     look_ahead: LookAheadSettings = field(default_factory=LookAheadSettings)
 
@@ -121,10 +121,16 @@ class Engine:
             if x not in self.by_plan
         }
         self.health = HealthMonitor([d.id for d in detectors], siblings_of(detectors))
-        self.cycle = CycleLayer(network, field_plan, detectors, settings) if options.rolling else None
+        wanted = options.rolling if options.rolling is not None else options.mode != "lookahead" or bool(self.by_plan)
+        self.cycle = CycleLayer(network, field_plan, detectors, settings) if wanted else None
         self.states = dict(states)
         self.tally = _Tally()
         self.changes: list[HealthChange] = []
+
+    @property
+    def rolling(self) -> bool:
+        """Whether plans are re-optimized once a cycle."""
+        return self.cycle is not None
 
     def begin(self, time_s: float) -> dict[str, str]:
         """What to show in the first second."""

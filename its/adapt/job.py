@@ -65,11 +65,6 @@ class AdaptRequest:
             scale=self.scale,
         )
 
-    @property
-    def replans(self) -> bool:
-        """Whether plans are re-optimized once a cycle."""
-        return self.rolling if self.rolling is not None else self.mode != "lookahead"
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AdaptRun:
@@ -141,10 +136,10 @@ def adapt_run(
     sumo = SumoField(request.scenario, detectors, list(field_plan.controllers), records, seed=seed)
     street = around(sumo) if around is not None else sumo
     states = {x: state for x, state in sumo.programs().items() if x in field_plan.controllers}
-    options = EngineOptions(mode=request.mode, rolling=request.replans)
+    options = EngineOptions(mode=request.mode, rolling=request.rolling)
     with RunLog(folder) as log:
-        log.header(_header(request, network, detectors, street.time_s, states))
         engine = Engine(network, field_plan, detectors, settings, options, states, log)
+        log.header(_header(request, network, detectors, street.time_s, states, engine))
         length_s = None if request.end_s is None else request.end_s - street.time_s
         run_loop(street, engine, length_s=length_s, progress=progress)
         street.close()
@@ -167,6 +162,7 @@ def engine_json(engine: Engine) -> dict[str, Any]:
     return {
         "decisions": tally.decisions,
         "changes": tally.changes,
+        "by_plan": sorted(engine.by_plan) if engine.options.mode != "plan" else [],
         "plans": tally.plans,
         "late": tally.late,
         "failed": tally.failed,
@@ -194,7 +190,12 @@ def programs_in_force(network: RoadNetwork, additional: Sequence[Path]) -> Timin
 
 
 def _header(
-    request: AdaptRequest, network: RoadNetwork, detectors: Sequence[Detector], begin_s: float, states: dict[str, str]
+    request: AdaptRequest,
+    network: RoadNetwork,
+    detectors: Sequence[Detector],
+    begin_s: float,
+    states: dict[str, str],
+    engine: Engine,
 ) -> dict[str, Any]:
     return {
         "network": str(request.network.resolve()),
@@ -203,7 +204,7 @@ def _header(
         "detectors_file": str(request.detectors.resolve()),
         "settings": str(request.settings.resolve()) if request.settings is not None else None,
         "mode": request.mode,
-        "rolling": request.replans,
+        "rolling": engine.rolling,
         "begin_s": begin_s,
         "detectors": [d.id for d in detectors],
         "states": states,

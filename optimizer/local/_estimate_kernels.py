@@ -15,6 +15,10 @@ EARLY_S = 6.0
 
 STREAM_S = 3.0
 """A queue that discharges has no longer gaps. [s]"""
+GAP_S, LONG_GAP_S = 3.0, 8.0
+"""Nobody for so long under green: the queue has gone; longer where it reached back to the loop upstream. [s]"""
+FULL_MEMORY_S = 60.0
+"""So long after it was full a lane may still hold a queue that is broken up. [s]"""
 MORE_VEH = 1.5
 """Where nobody sees who comes: as long as a queue has not broken off, so many are expected behind. [veh]"""
 
@@ -142,9 +146,11 @@ def second(
     announcer, announcer_lane, announcer_from, feed_a, feed_p, feed_s, lane_from, lane_feed_a, lane_feed_p, lane_feed_s,
     eta, w, src, prob, n_token, background, since_front_s, open_s, closed_s, rate, inflow, may_wait, standing,
     told_rate, belief, flowing, headway_vps, credit,
-    announcer_rate, announcer_due,
+    announcer_rate, announcer_due, full_veh, since_full_s,
 ):  # fmt: skip
     """One second: loops (count, covered, told: it answers and is trusted) and lanes that are open, into the state.
+
+    `full_veh` (G,) are those who stand in a lane at least, because a loop at its upstream end is covered; else 0.
 
     Who passes a stop line is announced to the approaches beyond, with the weight that this has proved worth (`belief`).
     """
@@ -214,12 +220,23 @@ def second(
     for g in range(n_lanes):
         d = stopbar[g]
         may_wait[g] = True
-        if d >= 0 and told[d] and covered[d] < 0.02:
-            may_wait[g] = not (closed_s[g] > 1.0 or (open_s[g] > 4.0 and since_front_s[g] > 3.0))
+        since_full_s[g] = 0.0 if full_veh[g] > 0.0 else since_full_s[g] + 1.0
+        # a queue that reached back so far breaks up where lanes are changed, and is not gone with the first gap
+        gap_s = LONG_GAP_S if since_full_s[g] < FULL_MEMORY_S else GAP_S
+        if d >= 0 and told[d] and covered[d] < 0.02 and full_veh[g] <= 0.0:
+            may_wait[g] = not (closed_s[g] > 1.0 or (open_s[g] > 4.0 and since_front_s[g] > gap_s))
     for g in range(n_lanes):
         if not may_wait[g]:
             background[g] = 0.0
             nobody_waits(approach_of[g], place_of[g], now_s, lane_of, may_wait, eta, w, src, prob, n_token)
+    for g in range(n_lanes):
+        if full_veh[g] > 0.0:
+            there = background[g]
+            a, m = approach_of[g], place_of[g]
+            for n in range(n_token[a]):
+                if eta[a, n] <= now_s + seen_s[a]:
+                    there += w[a, n] * prob[a, n, m]
+            background[g] += max(0.0, full_veh[g] - there)
     for g in range(n_lanes):
         d = stopbar[g]
         if d < 0 or not told[d]:

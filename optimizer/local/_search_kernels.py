@@ -1,8 +1,8 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 """Kernels of the look-ahead: the best stages and their durations over a horizon, second by second. They check nothing.
 
-S stages, L lanes, H seconds, K states kept per second and stage. A state holds the queues; of those that reach the
-same stage at the same second the K cheapest go on.
+S stages, L lanes, H seconds, D links further on, K states kept per second and stage. A state holds the queues
+and the room on those links; of those that reach the same stage at the same second the K cheapest go on.
 """
 
 from __future__ import annotations
@@ -17,21 +17,27 @@ FEW_VEH = 0.2
 
 
 @njit(cache=True, nogil=True)
-def serve(t, opened, base, perm, foe, lag, queue, arrival, headway_vps, stop_cost, gap_s, out):
-    """One second of all lanes: arrivals, discharge, cost. Changes queue and lag; out (L,) are those who left.
+def serve(
+    t, opened, base, perm, foe, lag, queue, room, arrival, opening, way, weight, headway_vps, stop_cost, gap_s, out
+):  # fmt: skip
+    """One second of all lanes: arrivals, discharge, cost. Changes queue, lag and room; out (L,) are those who left.
 
     `opened` (L,) tells how much of the second a lane may be used, `base` and `perm` (L,) which share of its vehicles
-    goes without yielding, and by gaps in the lanes `foe` (L, L).
+    goes without yielding, and by gaps in the lanes `foe` (L, L). `way` (L, D) are the shares that go on to links with
+    `room` (D,) for so many, `opening` (T, D) what room comes in each second. `weight` (L,) is what a second costs.
     """
     n_lane = queue.shape[0]
     horizon = arrival.shape[0]
     cost = 0.0
+    if t < horizon:
+        for d in range(room.shape[0]):
+            room[d] += opening[t, d]
     for x in range(n_lane):
         coming = arrival[t, x] if t < horizon else 0.0
         out[x] = 0.0
         if opened[x] <= 0.0:
             queue[x] += coming
-            cost += queue[x] + coming * stop_cost
+            cost += weight[x] * queue[x] + coming * stop_cost
             continue
         share = base[x]
         if perm[x] > 0.0:
@@ -47,6 +53,11 @@ def serve(t, opened, base, perm, foe, lag, queue, arrival, headway_vps, stop_cos
                             soon += arrival[t + ahead, f]
                     clear *= np.exp(-soon)
             share += perm[x] * clear
+        held = 0.0
+        for d in range(room.shape[0]):
+            if way[x, d] > 0.0 and room[d] < 1.0:
+                held += way[x, d]
+        share *= max(0.0, 1.0 - held)
         if share < 0.99:
             share *= share  # who may not go holds up those behind
         can = headway_vps[x] * opened[x] * share
@@ -60,28 +71,30 @@ def serve(t, opened, base, perm, foe, lag, queue, arrival, headway_vps, stop_cos
         most = can if before > 0.3 else max(can, min(coming, 1.0) * share * opened[x])
         out[x] = min(queue[x], most)
         queue[x] -= out[x]
-        cost += queue[x]
+        for d in range(room.shape[0]):
+            room[d] -= out[x] * way[x, d]
+        cost += weight[x] * queue[x]
         if before > 0.3:
             cost += coming * stop_cost
     return cost
 
 
 @njit(cache=True, nogil=True)
-def to_go(queue, opened, headway_vps, wait_s):
+def to_go(queue, opened, headway_vps, weight, wait_s):
     """What those who still queue will cost beyond the horizon."""
     total = 0.0
     for x in range(queue.shape[0]):
         own = queue[x] / (2.0 * headway_vps[x])
-        total += queue[x] * (own if opened[x] > 0 else own + wait_s)
+        total += weight[x] * queue[x] * (own if opened[x] > 0 else own + wait_s)
     return total
 
 
 @njit(cache=True, nogil=True)
 def change(
     t, s, s2, length, change_open, stage_open, base, perm, foe, stay_s, start_lag_s,
-    queue, lag, arrival, headway_vps, stop_cost, gap_s, out, trace, keep_trace,
+    queue, lag, room, arrival, opening, way, weight, headway_vps, stop_cost, gap_s, out, trace, keep_trace,
 ):  # fmt: skip
-    """Go from stage s to s2 and stay there for `stay_s`: cost and the second reached. Changes queue and lag."""
+    """Go from stage s to s2 and stay there for `stay_s`: cost and the second reached. Changes queue, lag and room."""
     horizon = arrival.shape[0]
     cost = 0.0
     end = t + length + stay_s
@@ -96,7 +109,10 @@ def change(
                 if row[x] > 0 and stage_open[s, x] <= 0.0 and lag[x] == 0.0:
                     lag[x] = start_lag_s + 1e-9
             # in a change those who stay green go on as under the stage before
-            cost += serve(now, row, base[s], perm[s], foe[s], lag, queue, arrival, headway_vps, stop_cost, gap_s, out)
+            cost += serve(
+                now, row, base[s], perm[s], foe[s], lag, queue, room, arrival, opening, way, weight, headway_vps,
+                stop_cost, gap_s, out,
+            )  # fmt: skip
         else:
             if not started:
                 started = True
@@ -105,8 +121,8 @@ def change(
                     if stage_open[s2, x] > 0 and not was_open:
                         lag[x] = start_lag_s
             cost += serve(
-                now, stage_open[s2], base[s2], perm[s2], foe[s2], lag, queue, arrival, headway_vps,
-                stop_cost, gap_s, out,
+                now, stage_open[s2], base[s2], perm[s2], foe[s2], lag, queue, room, arrival, opening, way, weight,
+                headway_vps, stop_cost, gap_s, out,
             )  # fmt: skip
         if keep_trace:
             for x in range(queue.shape[0]):
@@ -116,7 +132,8 @@ def change(
 
 @njit(cache=True, nogil=True)
 def _offer(
-    costs, queues, origins, lags, parents, t, s, cost, bound, queue, lag, origin, parent_t, parent_s, parent_k, bounds
+    costs, queues, origins, lags, rooms, parents, t, s, cost, bound, queue, lag, room, origin, parent_t, parent_s,
+    parent_k, bounds,
 ):  # fmt: skip
     """Keep a state if it is among the best of its second and stage."""
     worst, worst_bound = 0, -1.0
@@ -129,6 +146,8 @@ def _offer(
     for x in range(queue.shape[0]):
         queues[t, s, worst, x] = queue[x]
         lags[t, s, worst, x] = lag[x]
+    for d in range(room.shape[0]):
+        rooms[t, s, worst, d] = room[d]
     parents[t, s, worst, 0], parents[t, s, worst, 1], parents[t, s, worst, 2] = parent_t, parent_s, parent_k
 
 
@@ -149,9 +168,10 @@ def pointless(t, s, s2, queue, base, perm, arrival, hold_s):
 
 @njit(cache=True, nogil=True)
 def search(
-    stage, from_s, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
+    stage, from_s, queue, arrival, room, opening, way, weight,
+    headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
     start_lag_s, stop_cost, gap_s, wait_s, dense_s, stride_s, keep, slack,
-    costs, bounds, queues, lags, origins, parents, plan, trace, best_of,
+    costs, bounds, queues, lags, rooms, origins, parents, plan, trace, best_of,
 ):  # fmt: skip
     """The cheapest way from `stage`. Returns changes on the way and its cost.
 
@@ -167,7 +187,11 @@ def search(
     bounds[: horizon + 1] = 1e30
     now_queue, now_lag, out = np.empty(n_lane), np.zeros(n_lane), np.empty(n_lane)
     now_queue[:] = queue
-    _offer(costs, queues, origins, lags, parents, 0, stage, 0.0, 0.0, now_queue, now_lag, -1, -1, -1, -1, bounds)
+    now_room = room.copy()
+    _offer(
+        costs, queues, origins, lags, rooms, parents, 0, stage, 0.0, 0.0, now_queue, now_lag, now_room, -1, -1, -1, -1,
+        bounds,
+    )  # fmt: skip
     for t in range(horizon):
         cheapest = 1e30
         for s in range(n_stage):
@@ -183,15 +207,16 @@ def search(
                 if not root or stays:
                     now_queue[:] = queues[t, s, k]
                     now_lag[:] = lags[t, s, k]
+                    now_room[:] = rooms[t, s, k]
                     cost = costs[t, s, k] + serve(
-                        t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, arrival, headway_vps,
-                        stop_cost, gap_s, out,
+                        t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, now_room, arrival, opening,
+                        way, weight, headway_vps, stop_cost, gap_s, out,
                     )  # fmt: skip
-                    bound = cost + to_go(now_queue, stage_open[s], headway_vps, wait_s)
+                    bound = cost + to_go(now_queue, stage_open[s], headway_vps, weight, wait_s)
                     origin = stage if root else origins[t, s, k]
                     _offer(
-                        costs, queues, origins, lags, parents, t + 1, s, cost, bound, now_queue, now_lag, origin, t, s,
-                        k, bounds,
+                        costs, queues, origins, lags, rooms, parents, t + 1, s, cost, bound, now_queue, now_lag,
+                        now_room, origin, t, s, k, bounds,
                     )  # fmt: skip
                 if t >= dense_s and t % stride_s != 0:
                     continue
@@ -201,16 +226,18 @@ def search(
                     if stays and pointless(t, s, s2, queues[t, s, k], base, perm, arrival, hold_s):
                         continue
                     now_queue[:] = queues[t, s, k]
+                    now_room[:] = rooms[t, s, k]
                     more, end = change(
                         t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s, s2], start_lag_s,
-                        now_queue, now_lag, arrival, headway_vps, stop_cost, gap_s, out, trace, False,
+                        now_queue, now_lag, now_room, arrival, opening, way, weight, headway_vps, stop_cost, gap_s,
+                        out, trace, False,
                     )  # fmt: skip
                     cost = costs[t, s, k] + more
-                    bound = cost + to_go(now_queue, stage_open[s2], headway_vps, wait_s)
+                    bound = cost + to_go(now_queue, stage_open[s2], headway_vps, weight, wait_s)
                     origin = s2 if stands else origins[t, s, k]
                     _offer(
-                        costs, queues, origins, lags, parents, end, s2, cost, bound, now_queue, now_lag, origin, t, s,
-                        k, bounds,
+                        costs, queues, origins, lags, rooms, parents, end, s2, cost, bound, now_queue, now_lag,
+                        now_room, origin, t, s, k, bounds,
                     )  # fmt: skip
     best_of[:] = 1e30
     best_s, best_k, best = -1, -1, 1e30
@@ -225,8 +252,10 @@ def search(
     if best_s < 0:
         return 0, best
     n = _read_back(horizon, best_s, best_k, parents, plan)
+    now_room[:] = room
     _replay(
-        stage, plan, n, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
+        stage, plan, n, queue, now_room, arrival, opening, way, weight,
+        headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
         start_lag_s, stop_cost, gap_s, now_queue, now_lag, out, trace,
     )  # fmt: skip
     return n, best
@@ -251,7 +280,8 @@ def _read_back(t, s, k, parents, plan):
 
 @njit(cache=True, nogil=True)
 def _replay(
-    stage, plan, n, queue, arrival, headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
+    stage, plan, n, queue, room, arrival, opening, way, weight,
+    headway_vps, change_open, change_s, stage_open, base, perm, foe, hold_s,
     start_lag_s, stop_cost, gap_s, now_queue, now_lag, out, trace,
 ):  # fmt: skip
     """Who leaves when under a plan."""
@@ -264,14 +294,15 @@ def _replay(
             s2 = plan[x, 1]
             _, t = change(
                 t, s, s2, change_s[s, s2], change_open, stage_open, base, perm, foe, hold_s[s, s2], start_lag_s,
-                now_queue, now_lag, arrival, headway_vps, stop_cost, gap_s, out, trace, True,
+                now_queue, now_lag, room, arrival, opening, way, weight, headway_vps, stop_cost, gap_s, out, trace,
+                True,
             )  # fmt: skip
             s = s2
             x += 1
             continue
         serve(
-            t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, arrival, headway_vps, stop_cost,
-            gap_s, out,
+            t, stage_open[s], base[s], perm[s], foe[s], now_lag, now_queue, room, arrival, opening, way, weight,
+            headway_vps, stop_cost, gap_s, out,
         )  # fmt: skip
         for lane in range(now_queue.shape[0]):
             trace[t, lane] = out[lane]

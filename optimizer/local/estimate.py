@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from network_data.detectors import Detector
 from network_data.observations import Observation
 from optimizer.local import _estimate_kernels as kernels
 from optimizer.local.layout import ApproachLane, Feed, Layout
+from sim.parameters import STREET
 
 MAX_TOKENS = 96
 """Vehicles on the way to one stop line at most."""
@@ -21,6 +24,10 @@ START_VPS = 0.05
 """Flow of a lane before anything was counted. [veh/s]"""
 KNOWN_VEH = 5
 """A loop that has told fewer vehicles has no history of its own. [veh]"""
+ENTRY_M = 20.0
+"""A loop so near to the upstream end of a lane tells when the queue has come back to there. [m]"""
+STANDS_S = 4.0
+"""Covered for so long: somebody stands there. [s]"""
 COMPLETE = 0.85
 """An approach is watched from where this share of its lanes has a loop. [-]"""
 
@@ -50,9 +57,11 @@ class Estimate:
         Approaches, lanes and loops.
     horizon_s : int
         How far ahead arrivals are told. [s]
+    detectors : sequence of Detector
+        Loops, in the order of the observations.
     """
 
-    def __init__(self, layout: Layout, horizon_s: int) -> None:
+    def __init__(self, layout: Layout, horizon_s: int, detectors: Sequence[Detector] = ()) -> None:
         self.layout, self.horizon_s = layout, horizon_s
         lanes, n = layout.lanes, len(layout.lanes)
         n_approach, most = len(layout.approaches), max(len(x) for x in layout.lanes_of)
@@ -83,6 +92,9 @@ class Estimate:
         self._rest, self._inflow = np.zeros(n), np.zeros(n)
         self._flowing = np.zeros(n, np.bool_)
         self._headway_vps, self._credit = np.array([1.0 / lane.headway_s for lane in lanes]), np.zeros(n)
+        self._entry, self._holds_veh = self._entries(detectors)
+        self._covered_s = np.zeros(len(detectors))
+        self._full_veh, self._since_full_s = np.zeros(n), np.full(n, 1e3)
         n_announcer = len(layout.announcers)
         self._counted = np.zeros(n)
         self._announcer_rate, self._announcer_due = np.full(n_announcer, START_VPS), np.zeros(n_announcer)
@@ -112,6 +124,7 @@ class Estimate:
         self._stand_in(np.nan_to_num(seen.count_veh), told)
         self._mute(told)
         self._is_open = is_open
+        self._fill(seen)
         smooth = max(1 / SMOOTH_S, 1 / (self._n_seconds + 120.0))
         kernels.second(
             self._now_s, seen.count_veh.astype(np.float64), seen.occupancy.astype(np.float64), told, is_open, smooth,
@@ -121,9 +134,27 @@ class Estimate:
             self._eta, self._w, self._src, self._prob, self._n_token, self._background, self._since_front,
             self._open_s, self._closed_s, self._rate, self._inflow, self._may_wait, self.standing,
             self._told_rate, self._belief, self._flowing, self._headway_vps, self._credit,
-            self._announcer_rate, self._announcer_due,
+            self._announcer_rate, self._announcer_due, self._full_veh, self._since_full_s,
         )  # fmt: skip
         self._believe()
+
+    def _entries(self, detectors: Sequence[Detector]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Per lane the loop at its upstream end (-1: none), and how many stand between that and the stop line."""
+        loop, holds_veh = np.full(len(self.layout.lanes), -1), np.zeros(len(self.layout.lanes))
+        for g, lane in enumerate(self.layout.lanes):
+            link = self.layout.network.links[self.layout.approaches[lane.approach]]
+            at_most_m = min(ENTRY_M, link.length_m / 3)
+            for n, d in enumerate(detectors):
+                if (d.link_id, d.lane) == (link.id, lane.lane) and n != lane.stopbar and d.pos_m <= at_most_m:
+                    loop[g], holds_veh[g] = n, (link.length_m - d.pos_m) / STREET.spacing_m
+        return loop, holds_veh
+
+    def _fill(self, seen: Observation) -> None:
+        """Lanes in which a queue stands back to the loop at their upstream end."""
+        if len(self._covered_s):
+            self._covered_s = np.where(seen.sound & (seen.occupancy > 0.95), self._covered_s + 1.0, 0.0)
+            stands = (self._entry >= 0) & (self._covered_s[self._entry] >= STANDS_S)
+            self._full_veh = np.where(stands, self._holds_veh, 0.0)
 
     def _stand_in(self, count: NDArray[np.float32], told: NDArray[np.bool_]) -> None:
         """A loop that was lost before it had a history takes that of the lanes beside it."""
@@ -176,32 +207,6 @@ class Estimate:
             release_veh, self._lane_from, *self._lane_feeds, self._belief, self._lane_of, self._rate,
             outlook.arrival_veh,
         )  # fmt: skip
-
-    def seen_lanes(self) -> NDArray[np.bool_]:
-        """Lanes of which loops tell something: at the stop line, on the way there, or at all stop lines upstream. (G,)
-
-        It tells of loops that were laid, not of those that work just now.
-        """
-        layout = self.layout
-        seen = (self._stopbar >= 0) | (self._watched[self._approach_of] > 0)
-        lane_at = {(layout.approaches[lane.approach], lane.lane): g for g, lane in enumerate(layout.lanes)}
-        into: dict[str, list[tuple[str, int]]] = {}
-        for c in layout.network.connections:
-            if c.kind != "other":
-                into.setdefault(c.to_link, []).append((c.from_link, c.from_lane))
-
-        def fed(link_id: str, on_the_way: frozenset[str]) -> bool:
-            if link_id in on_the_way or link_id not in into:
-                return False
-            before = [(link, lane_at.get((link, lane))) for link, lane in into[link_id]]
-            return all(seen[g] if g is not None else fed(link, on_the_way | {link_id}) for link, g in before)
-
-        found = True
-        while found:
-            more = [a for a, x in enumerate(layout.approaches) if fed(x, frozenset())]
-            found = bool((~seen[np.isin(self._approach_of, more)]).any())
-            seen |= np.isin(self._approach_of, more)
-        return np.asarray(seen)
 
     def _watched_s(self) -> NDArray[np.float64]:
         """Per approach: from how far away everybody is seen, 0 where that is nowhere. [s]"""

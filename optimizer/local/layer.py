@@ -15,14 +15,15 @@ from network_data.network import RoadNetwork
 from network_data.observations import Observation
 from optimizer.local.estimate import Estimate, Outlook
 from optimizer.local.layout import layout_of
-from optimizer.local.lookahead import LookAhead, LookAheadSettings
+from optimizer.local.lookahead import Beyond, LookAhead, LookAheadSettings
 from optimizer.local.runner import Runner
 from optimizer.local.signal_model import signal_model
+from optimizer.local.spillback import Spillback
 from optimizer.local.stage_pool import StagePool
 
 UNLIKELY_S = 1e29
 LEAST_SEEN = 0.8
-"""A signal looks ahead where loops tell of so many of its lanes; elsewhere the plan knows more than it does. [-]"""
+"""A signal looks ahead where so many of its lanes have a loop at the stop line; elsewhere the plan knows more. [-]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class LocalDecision:
 
     `stage` comes next (the standing one: stay); `candidates` holds the cost of going to each stage at once, of the
     standing one that of staying a while [veh·s], None where it is not among the best; `inputs` is the hash of queues,
-    arrivals and the standing stage.
+    arrivals, room further on and the standing stage.
     """
 
     controller_id: str
@@ -77,10 +78,12 @@ class LookAheadLayer:
         wanted = {x: pool for x, pool in pools.items() if self.layout.lanes_at.get(x) and len(pool.stages) > 1}
         self.models = {x: signal_model(self.layout, pool) for x, pool in wanted.items()}
         self._search = {x: LookAhead(model, self.settings) for x, model in self.models.items()}
-        self.estimate = Estimate(self.layout, self.settings.horizon_s)
-        seen = self.estimate.seen_lanes()
+        self.estimate = Estimate(self.layout, self.settings.horizon_s, detectors)
+        # without a loop there who has left is reckoned only, and nothing ever corrects it
+        seen = np.array([lane.stopbar >= 0 for lane in self.layout.lanes])
         self.blind = frozenset(x for x, model in self.models.items() if seen[model.lanes].mean() < LEAST_SEEN)
         self._release = np.zeros((self.settings.horizon_s, len(self.layout.lanes)))
+        self.spillback = Spillback(self.layout, detectors, self.settings.horizon_s)
         self._open = np.zeros(len(self.layout.lanes), np.bool_)
         self._open_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
         self.outlook = self.estimate.outlook()
@@ -88,7 +91,7 @@ class LookAheadLayer:
 
     def _compile(self, detectors: Sequence[Detector]) -> None:
         """Call every kernel once, so that the first second takes no longer than the others."""
-        n, rare = len(detectors), Estimate(self.layout, self.settings.horizon_s)
+        n, rare = len(detectors), Estimate(self.layout, self.settings.horizon_s, detectors)
         nothing = Observation(
             time_s=1.0,
             interval_s=1.0,
@@ -115,6 +118,7 @@ class LookAheadLayer:
         self._release[:-1] = self._release[1:]
         self._release[-1] = 0.0
         self.outlook = self.estimate.outlook()
+        self.spillback.update(seen, self.outlook)
         self.estimate.announce(self._release, self.outlook)
 
     def note_blocked(self, controller_id: str, runner: Runner) -> None:
@@ -132,7 +136,8 @@ class LookAheadLayer:
             arrival_veh=np.ascontiguousarray(self.outlook.arrival_veh[:, model.lanes]),
         )
         from_s = runner.from_s()
-        choice = self._search[controller_id].choose(own, runner.stage, from_s)
+        beyond = self.spillback.beyond(model, self._release)
+        choice = self._search[controller_id].choose(own, runner.stage, from_s, beyond)
         self._release[:, model.lanes] = choice.release_veh
         goes = choice.stage >= 0 and choice.leave_in_s == 0
         if goes:
@@ -144,13 +149,15 @@ class LookAheadLayer:
             stage=choice.stage if goes else runner.stage,
             candidates=tuple(round(float(x), 1) if x < UNLIKELY_S else None for x in choice.cost_of_s),
             reason=reason,
-            inputs=_hash(own, runner.stage, from_s),
+            inputs=_hash(own, beyond, runner.stage, from_s),
             ms=1e3 * (self._clock() - begin),
         )
 
 
-def _hash(outlook: Outlook, stage: int, from_s: NDArray[np.int64]) -> str:
+def _hash(outlook: Outlook, beyond: Beyond, stage: int, from_s: NDArray[np.int64]) -> str:
     digest = hashlib.sha256(outlook.queue_veh.tobytes())
     digest.update(outlook.arrival_veh.tobytes())
+    for part in beyond:
+        digest.update(part.tobytes())
     digest.update(from_s.tobytes() + bytes([stage]))
     return digest.hexdigest()[:16]

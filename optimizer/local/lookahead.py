@@ -66,6 +66,20 @@ class Choice(NamedTuple):
     release_veh: NDArray[np.float64]  # (horizon, L)
 
 
+class Beyond(NamedTuple):
+    """What a signal knows of the links that its lanes lead to (D), and of those who wait to enter its own."""
+
+    room_veh: NDArray[np.float64]  # (D,) for so many there is room now
+    opening_veh: NDArray[np.float64]  # (horizon, D) room that comes, by second
+    weight: NDArray[np.float64]  # (L,) cost of a second of a vehicle, 1 where it holds up nobody further back
+
+
+def free_beyond(model: SignalModel, horizon_s: int) -> Beyond:
+    """Room for all."""
+    n = max(1, len(model.beyond))
+    return Beyond(np.full(n, 1e9), np.zeros((horizon_s, n)), np.ones(len(model.lanes)))
+
+
 class LookAhead:
     """The search of one signal, with its working memory."""
 
@@ -76,10 +90,11 @@ class LookAhead:
         cells = (horizon + 1, n_stage, keep)
         self._costs, self._bounds = np.empty(cells), np.empty(cells)
         self._queues, self._lags = np.empty((*cells, n_lane)), np.empty((*cells, n_lane))
+        self._rooms = np.empty((*cells, max(1, len(model.beyond))))
         self._origins, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
         self._plan = np.empty((horizon + 1, 2), np.int64)
 
-    def choose(self, outlook: Outlook, stage: int, from_s: NDArray[np.int64]) -> Choice:
+    def choose(self, outlook: Outlook, stage: int, from_s: NDArray[np.int64], beyond: Beyond | None = None) -> Choice:
         """The cheapest way on.
 
         Parameters
@@ -91,16 +106,22 @@ class LookAhead:
         from_s : ndarray, shape (S,)
             Seconds until each stage may come next, `NEVER_S` where it may not; at the standing one 0, or `NEVER_S`
             where it has to end. [s]
+        beyond : Beyond, optional
+            Room on the links further on, and what a second of waiting costs; None: room for all.
         """
         model, own = self.model, self.settings
+        if beyond is None:
+            beyond = free_beyond(model, own.horizon_s)
         trace, best_of = np.zeros(outlook.arrival_veh.shape), np.empty(len(model.hold_s))
         n, cost_s = kernels.search(
-            stage, from_s, outlook.queue_veh, outlook.arrival_veh, model.headway_vps, model.change_open,
-            model.change_s, model.stage_open, model.base, model.perm, model.foe, model.hold_s,
+            stage, from_s, outlook.queue_veh, outlook.arrival_veh,
+            beyond.room_veh, beyond.opening_veh, model.way, beyond.weight,
+            model.headway_vps, model.change_open, model.change_s, model.stage_open, model.base, model.perm, model.foe,
+            model.hold_s,
             own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
             own.slack,
-            self._costs, self._bounds, self._queues, self._lags, self._origins, self._parents, self._plan, trace,
-            best_of,
+            self._costs, self._bounds, self._queues, self._lags, self._rooms, self._origins, self._parents, self._plan,
+            trace, best_of,
         )  # fmt: skip
         leave_s, to = (int(self._plan[0, 0]), int(self._plan[0, 1])) if n else (own.horizon_s, -1)
         return Choice(leave_s, to, float(cost_s), best_of, trace)

@@ -41,6 +41,10 @@ class SignalModel:
         Length of changes, least stay in a stage after coming from another. [s]
     obeys : ndarray, shape (L, H)
         Link indices that the vehicles of a lane obey.
+    beyond : tuple of int
+        The approaches that its lanes lead to (D).
+    way : ndarray, shape (L, D)
+        Share of a lane's vehicles that goes on to each; one column of zeros where there are none. [-]
     """
 
     pool: StagePool
@@ -54,6 +58,8 @@ class SignalModel:
     change_s: NDArray[np.int64]
     hold_s: NDArray[np.int64]
     obeys: NDArray[np.bool_]
+    beyond: tuple[int, ...]
+    way: NDArray[np.float64]
 
     def heads_of(self, lanes: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Link indices that the vehicles of some lanes obey. (H,)"""
@@ -93,6 +99,11 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
         for t in range(len(states)):
             for x, lane in enumerate(lanes):
                 change_open[a, b, t, x] = _open_share(lane, pool.stages[a], states, t)
+    beyond = tuple(sorted({feed.approach for lane in lanes for feed in lane.feeds}))
+    way = np.zeros((n_lane, max(1, len(beyond))))
+    for x, lane in enumerate(lanes):
+        for feed in lane.feeds:
+            way[x, beyond.index(feed.approach)] = feed.probability
     return SignalModel(
         pool=pool,
         lanes=np.array(members, np.int64),
@@ -105,6 +116,8 @@ def signal_model(layout: Layout, pool: StagePool) -> SignalModel:
         change_s=pool.change_s,
         hold_s=pool.hold_s,
         obeys=obeys,
+        beyond=beyond,
+        way=way,
     )
 
 

@@ -114,12 +114,13 @@ def test_a_late_engine_keeps_longest_reds(tmp_path: Path) -> None:
     """A plan that has to stand in was made for another past: who has been red for two minutes does not wait for it."""
     network = crossing()
     plan, detectors = field_plan(network), loops(network, ("wi", "si"))
-    for late_from_s in range(120, 180, 10):
+    for from_s in range(120, 180, 10):
+
+        def late(time_s: float, x: str, from_s: int = from_s) -> bool:
+            return time_s >= from_s
+
         street = ToyField({"wi": list(range(0, 400, 4)), "si": []}, HEADS, {"c": "Gr"}, end_s=400)
-        engine = Engine(
-            network, plan, detectors, Settings(), EngineOptions(), {"c": "Gr"},
-            late=lambda time_s, x, from_s=late_from_s: time_s >= from_s,
-        )  # fmt: skip
+        engine = Engine(network, plan, detectors, Settings(), EngineOptions(), {"c": "Gr"}, late=late)
         run_loop(street, engine)
         assert engine.tally.late > 100
         assert [x["text"] for x in breaches(street) if x["rule"] == "longest-red"] == []

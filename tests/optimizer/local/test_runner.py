@@ -11,7 +11,7 @@ BOTH, ACROSS, FIRST = 0, 1, 2
 
 
 def pool() -> StagePool:
-    """Link index 0 is green in two stages, for 20 s at least; 1 ends with the first, and is cleared for 20 s before 2."""
+    """Link index 0 is green in two stages, 20 s at least; 1 ends with the first, and is cleared for 20 s before 2."""
     b = NetworkBuilder()
     for name, ends in (("wi", "w c"), ("vi", "v c"), ("si", "s c"), ("ti", "t c"), ("eo", "c e"), ("no", "c n")):
         b.link(name, ends)
