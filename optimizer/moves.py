@@ -96,7 +96,9 @@ class Neighbourhood:
         """Move green from one interval to another; the offset may follow so that later greens stay where they are."""
         return self.move_seconds_at(candidate, self._pick(rng), rng)
 
-    def move_seconds_at(self, candidate: Candidate, at: int, rng: np.random.Generator) -> Candidate | None:
+    def move_seconds_at(
+        self, candidate: Candidate, at: int, rng: np.random.Generator, steps_s: Sequence[int] = SPLIT_STEPS_S
+    ) -> Candidate | None:
         """Move green of a controller, see `move_seconds`."""
         setting = candidate[at]
         skeleton = self.models[at].skeletons[setting.skeleton]
@@ -105,7 +107,7 @@ class Neighbourhood:
             return None
         a, b = rng.choice(free, 2, replace=False)
         durations = setting.durations_s.copy()
-        step = min(int(rng.choice(SPLIT_STEPS_S)), int(durations[a]) - 1)
+        step = min(int(rng.choice(steps_s)), int(durations[a]) - 1)
         durations[a] -= step
         durations[b] += step
         shift = step if rng.random() < 0.3 and not self._frozen("offsets") else 0

@@ -14,13 +14,15 @@ from optimizer.large.cycles import ClosedForms
 from optimizer.moves import Neighbourhood
 
 SHIFTS_S = (1, 2, 3, 5, 8, 13)
-SECONDS_S = (1, 1, 2, 3, 5)
+NEAR_SHIFTS_S = (1, 1, 2, 2, 3, 3, 5, 8)
+"""Shifts of single signals once polygons have set all: far ones seldom pay then. [s]"""
+NEAR_SECONDS_S = (1, 1, 1, 2, 2, 3, 5)
 GROUP_CYCLES_S = (2, 5, 10)
 OFFSET_SHARE = 0.5
 """Of the changes of single signals, those of the offset alone, where splits may change too. [-]"""
-MULTIPLE_SHARE = 0.04
+MULTIPLE_SHARE = 0.02
 """Of the changes of single signals, those to half or twice the group's cycle and back, where cycles may change. [-]"""
-STAGES_SHARE = 0.06
+STAGES_SHARE = 0.03
 """Of the changes of single signals, those to other stages or another order of them, where stages may change. [-]"""
 GROUP_SHIFT_SHARE = 0.5
 """Of the changes of whole groups, those that shift all its offsets, where cycles may change too. [-]"""
@@ -50,10 +52,10 @@ class Changes:
         elif {"stages", "splits"} <= self.what and draw > 1 - STAGES_SHARE and len(hood.models[at].usable) > 1:
             return self._stages(candidate[at], at, rng)
         elif "splits" not in self.what or ("offsets" in self.what and rng.random() < OFFSET_SHARE):
-            step_s = int(rng.choice(SHIFTS_S)) * int(rng.choice((-1, 1)))
+            step_s = int(rng.choice(NEAR_SHIFTS_S)) * int(rng.choice((-1, 1)))
             found = hood.shifted(candidate, at, step_s) if "offsets" in self.what else None
         else:
-            found = hood.move_seconds_at(candidate, at, rng)
+            found = hood.move_seconds_at(candidate, at, rng, NEAR_SECONDS_S)
         return None if found is None or found[at].key() == candidate[at].key() else found[at]
 
     def _stages(self, now: Setting, at: int, rng: np.random.Generator) -> Setting | None:
