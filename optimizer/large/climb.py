@@ -38,8 +38,9 @@ CHECK_EVERY = 8
 GROUP_EVERY = 9
 """Of the steps, one in so many changes whole groups."""
 RUNGS = ("offsets", "splits", "cycle", "stages")
-LIKELY_CYCLES, LIKELY_STEPS = 3, 2
-"""Common cycles that get better seconds, and in how many steps, before the best of them stays."""
+LIKELY, LIKELY_IN_FEW, LIKELY_BY_THE_WAY = (3, 2), (2, 1), (1, 1)
+"""Common cycles that get better seconds, and in how many steps, before the best of them stays; the last for a rung of
+the ladder after which stages change too."""
 PAYS, DULL = 0.003, 2
 """What a step by polygons has to gain, and after how many that did not single changes are next. [-]"""
 POLISH_EVERY = 24
@@ -48,10 +49,10 @@ LEARNING = 0.5
 """How much of what a run says of an unchanged place is believed, against what runs before said. [-]"""
 WORSE = 0.01
 """A plan so much worse than the best one is given up. [-]"""
-QUOTAS = {"offsets": 2, "splits": 2, "cycle": 2}
+QUOTAS = {"offsets": 1, "splits": 1, "cycle": 0}
 """Steps of the first rungs of the ladder; all others are for the last."""
-SHORT_LADDER_FROM, SHORT_QUOTAS = 500, {"offsets": 1, "splits": 1, "cycle": 0}
-"""Signals from which these rungs have fewer steps: one takes seconds there."""
+FEW_FROM = 500
+"""Signals from which fewer common cycles are looked at closely: a run takes half a second and more there."""
 LATEST = 6
 """Steps by whose longest the next one is expected to take as long."""
 CYCLE_STEPS = 4
@@ -130,14 +131,15 @@ class LargeSearch:
         """
         found = sorted(self._in_common_cycles(changes, time_up), key=self._value)
         other = mixed([one for one, _ in found], [one.cost_s for _, one in found], self.groups) if found else None
-        many = len(self.now) >= SHORT_LADDER_FROM
-        likely = found[: 2 if many else LIKELY_CYCLES]
-        if other is not None and self.search.permits(other) and not time_up(2):
+        last = "stages" in changes.what or "stages" in self.search.settings.change.freeze
+        n_likely, n_steps = LIKELY_BY_THE_WAY if not last else LIKELY_IN_FEW if len(self.now) >= FEW_FROM else LIKELY
+        likely = found[:n_likely]
+        if last and other is not None and self.search.permits(other) and not time_up(2):
             likely.append((other, self.judge.judged([other], collect=True)[0]))
         for candidate, judged in likely:
             self.offer(candidate, judged, "common cycle")
             self.take(candidate, judged)
-            for _ in range(1 if many else LIKELY_STEPS):
+            for _ in range(n_steps):
                 if self.polish.possible(changes.what) and not time_up(2):
                     self.polished(changes, name)
         self.take(self.search.best, self.of_best)
@@ -317,7 +319,6 @@ def climb_large(
         if known is not None:
             climb.offered([known(search.best)], "known")
         time_up = _TimeUp(climb, iterations, deadline, stop)
-        quotas = SHORT_QUOTAS if places.n_signal >= SHORT_LADDER_FROM else QUOTAS
         open_steps: list[str] = []
         for rung in RUNGS:
             before = search.iterations
@@ -325,7 +326,7 @@ def climb_large(
             changes = Changes(neighbourhood, groups, frozenset(open_steps))
             if rung in ("cycle", "stages") and rung in open_steps and not time_up(CYCLE_STEPS):
                 climb.common_cycle(changes, rung, time_up)
-            while open_steps and search.iterations - before < quotas.get(rung, 1 << 60) and not time_up():
+            while open_steps and search.iterations - before < QUOTAS.get(rung, 1 << 60) and not time_up():
                 climb.next(changes, rung)
                 if progress is not None:
                     progress(search.iterations, rung, search.objective)
