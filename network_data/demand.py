@@ -30,7 +30,8 @@ class Demand:
     Vehicles are booked at the second they would reach the movement in free flow. `dispersion` is the variance over the
     mean of 5-minute entry counts around their trend (Poisson: 1). [-] Ranges shall hold the truth in 9 of 10 cases:
     `low_veh` to `high_veh` of an interval, `total_low_veh` to `total_high_veh` of the whole period; where they are not
-    given they follow from `sd_veh`, as if errors of all intervals went together.
+    given they follow from `sd_veh`, as if errors of all intervals went together. On `queued_links` loops saw a
+    queue stand most of the time: there the counts are what was served, and more came.
     """
 
     begin_s: NDArray[np.float64]  # (T,)
@@ -45,6 +46,7 @@ class Demand:
     high_veh: FLOAT = field(default_factory=_unset)  # (M, T)
     total_low_veh: FLOAT = field(default_factory=_unset)  # (M,)
     total_high_veh: FLOAT = field(default_factory=_unset)  # (M,)
+    queued_links: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         shape = (len(self.pairs), len(self.begin_s))

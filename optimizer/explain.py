@@ -112,6 +112,7 @@ def explain(
     *,
     flows_vph: dict[tuple[str, str], float] | None = None,
     measured_links: frozenset[str] | None = None,
+    queued: frozenset[str] = frozenset(),
 ) -> tuple[Reason, ...]:
     """Every changed number of every signal, in the order of the network: stages, cycle, offset, greens.
 
@@ -127,6 +128,8 @@ def explain(
         Flow of each link pair, for the rules on v/c and on kept green; without it these are not looked at. [veh/h]
     measured_links : frozenset of str, optional
         Links with a loop or a turning count. Default: all of them.
+    queued : frozenset of str
+        Links on which loops saw a queue stand most of the time (`optimizer.flows.queued_links`).
     """
     unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links
     places = Places(network)
@@ -138,7 +141,7 @@ def explain(
         flows = head_flows(network, controller, flows_vph) if flows_vph is not None else None
         book = rule_book(network, controller, old, settings)
         effects = _effects(places, c, before, after)
-        share = kept_share(network, controller, old, flows, unmeasured) if flows is not None else None
+        share = kept_share(network, controller, old, flows, unmeasured, queued) if flows is not None else None
         bindings = Bindings(book, new, places, flows=flows, least_share=share)
         out += _signal_reasons(controller, places, book, old, new, effects, bindings)
     return tuple(out)

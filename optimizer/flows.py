@@ -46,6 +46,11 @@ def mean_flows_vph(demand: DemandScenarios) -> dict[tuple[str, str], float]:
     return dict(out)
 
 
+def queued_links(demand: DemandScenarios) -> frozenset[str]:
+    """Links on which loops saw a queue stand most of the time, on any of the days."""
+    return frozenset().union(*(scenario.queued_links for scenario in demand.scenarios))
+
+
 def head_flows(
     network: RoadNetwork,
     controller: Controller,

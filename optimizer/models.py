@@ -129,6 +129,7 @@ def build_model(
     may_lose: frozenset[int] = frozenset(),
     with_stages: bool = True,
     unmeasured_links: frozenset[str] = frozenset(),
+    queued_links: frozenset[str] = frozenset(),
 ) -> ControllerModel:
     """Gather a controller's rules and the programs it may run; each has passed `check_plan` once."""
     book = rule_book(network, controller, field_plan, settings)
@@ -138,7 +139,7 @@ def build_model(
             "field's stages", *with_changes(stages_of(field_plan), book.matrix, shown_states(controller, field_plan))
         )
     fixed = controller.id in settings.change.fixed_signals
-    share = kept_share(network, controller, field_plan, flows, unmeasured_links)
+    share = kept_share(network, controller, field_plan, flows, unmeasured_links, queued_links)
     faults = _order_faults(network, controller, field_plan, own, settings)
     model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share, faults)
     if (with_stages or faults) and not fixed and "stages" not in settings.change.freeze:
@@ -152,10 +153,13 @@ def kept_share(
     field_plan: ControllerPlan,
     flows: HeadFlows,
     unmeasured: frozenset[str],
+    queued: frozenset[str] = frozenset(),
 ) -> NDArray[np.float64]:
     """Least green share of each link index: what the field gives where nobody knows what it could spare. [-]
 
     Without a loop nothing tells what an approach needs; at a saturated one the count is what was served, not what came.
+    Where loops see a queue stand most of the time (`queued`) that is certain, whatever flows and capacities say: what
+    such an approach loses grows into a jam upstream, of which the estimated flows know nothing.
     """
     out = np.zeros(controller.n_heads)
     need = flows.needed_share()
@@ -166,6 +170,7 @@ def kept_share(
         today = field_plan.green_s(head.index) / field_plan.cycle_s
         saturated = field_plan.green_s(head.index, "G") > 0 and need[head.index] >= SATURATED * today
         kept = KEPT_SHARE if links & unmeasured else SATURATED_SHARE if saturated else 0.0
+        kept = 1.0 if links & queued else kept
         out[head.index] = kept * today
     return out
 

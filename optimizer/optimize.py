@@ -20,7 +20,7 @@ from network_data.warrant import left_turn_warrant
 from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.coordination import Coordinator
-from optimizer.flows import head_flows, mean_flows_vph
+from optimizer.flows import head_flows, mean_flows_vph, queued_links
 from optimizer.large.climb import climb_large
 from optimizer.large.places import groups_of, places_of
 from optimizer.large.sequences import add_sequences
@@ -176,6 +176,7 @@ def optimize(
             with_stages=len(network.controllers) <= STAGES_UP_TO,
             may_lose=_may_lose(controller, field.controllers[c], settings),
             unmeasured_links=unmeasured,
+            queued_links=queued_links(demand),
         )
         for c, controller in network.controllers.items()
     ]

@@ -184,6 +184,7 @@ class Estimator:
         idle = none_standing(len(self.layout.unknowns.links), len(first_s))
         problem = self.problem(first_s, last_s, readings, given, 0.0, counted)
         totals, demand, flows = self._solved(problem, idle, clumping, label)
+        demand = replace(demand, queued_links=frozenset(d.link_id for d in self.detectors if d.id in held))
         served = self._served(counted, first_s, last_s, given, clumping, label) if held else None
         within = (counted.end_s > begin_s) & (counted.begin_s < end_s)
         mended = np.asarray(counted.repaired[:, within].any(axis=1))

@@ -7,6 +7,7 @@ from network_data.demand import DemandScenarios
 from network_data.rules import check_plan
 from network_data.settings import settings_from
 from optimizer.candidate import Candidate, timing_plan
+from optimizer.models import kept_share
 from optimizer.moves import Neighbourhood, loads
 from tests.builders import demand, field_plan
 from tests.network_data.crossroads import crossroads
@@ -141,6 +142,17 @@ def test_nobody_is_pushed_over_capacity() -> None:
     for name, candidate in walk(hood, "stages", 400):
         for model, setting in zip(hood.models, candidate, strict=True):
             assert (loads(model, setting) <= 1 + 1e-9).all(), name
+
+
+def test_where_loops_see_a_queue_stand_no_green_share_is_taken() -> None:
+    """The estimated flows ask for less than half of the green; it is kept all the same, on this approach only."""
+    at = crossroads_scene()
+    controller, field = at.network.controllers["c"], field_plan(at.network).controllers["c"]
+    flows = at.neighbourhood.models[0].flows
+    share = kept_share(at.network, controller, field, flows, frozenset(), frozenset({"ni"}))
+    for head in controller.heads:
+        own = any(at.network.connections[i].from_link == "ni" for i in head.connections)
+        assert share[head.index] == (field.green_s(head.index) / field.cycle_s if own else 0.0)
 
 
 def test_a_field_cycle_below_the_least_one_does_not_stop_the_search() -> None:

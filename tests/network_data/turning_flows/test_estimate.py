@@ -133,6 +133,8 @@ def test_served_counts_are_the_least_that_demand_can_be():
     assert any("served traffic" in note for note in held.notes)
     assert not any("served traffic" in note for note in path_free.notes)
     assert total(held.demand, "ni", "so") >= total(path_free.demand, "ni", "so") - 3
+    assert held.demand.queued_links == {"ni", "so"}
+    assert path_free.demand.queued_links == frozenset()
 
 
 def test_what_queues_pass_after_the_end_belongs_to_the_period():
