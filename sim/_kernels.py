@@ -223,12 +223,14 @@ def _room_at(s, lane, slots, now, way):
     """
     storage = s.lane[lane, c.STORAGE]
     slot = s.lane[lane, c.SLOT] + min(slots, storage) - 1
-    if slot < storage:
-        return -c.NEVER
+    place, taken = slot - storage, s.lane[lane, c.TAKEN]
+    if place < 0 or (place < taken and s.lane[lane, c.LEFT_AT] + s.lane[lane, c.WAVE] < now):
+        return -c.NEVER  # left long ago: no need to look when
     ring, size = s.lane[lane, c.RING], storage + c.ON_WAY
-    left = s.ring[ring + (slot - storage) % size]
-    if left < c.NEVER:
-        return left + s.lane[lane, c.WAVE]
+    if place != taken:
+        left = s.ring[ring + place % size]
+        if left < c.NEVER:
+            return left + s.lane[lane, c.WAVE]
     goes = s.lane[lane, c.EVENT]
     if way == 0 or slots > 1 or goes > now + c.SOON or s.lane[lane, c.YIELDING] > 0:
         return c.NEVER
@@ -325,25 +327,35 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
 
 
 @njit(forceinline=True, **FAST)
-def _remove_head(s, lane, now):
+def _remove_head(net, s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
     veh = s.lane[lane, c.HEAD]
     s.lane[lane, c.HEAD] = s.veh[veh, c.NEXT]
-    _give_up_place(s, veh, lane, now)
+    _give_up_place(net, s, veh, lane, now)
 
 
 @njit(forceinline=True, **FAST)
-def _give_up_place(s, veh, lane, now):
+def _give_up_place(net, s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
     s.lane[lane, c.PRESENT] -= 1
     storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
-    for place in range(slot, slot + min(_slots(s, veh), storage)):
-        s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = now
+    ring, size = s.lane[lane, c.RING], storage + c.ON_WAY
+    at, until = slot % size, slot + min(_slots(s, veh), storage)
+    for _ in range(slot, until):
+        s.ring[ring + at] = now
+        at = at + 1 if at + 1 < size else 0
+    s.lane[lane, c.LEFT_AT] = now
+    if slot == s.lane[lane, c.TAKEN]:
+        taken = until
+        while taken < s.lane[lane, c.SLOT] and s.ring[ring + at] < c.NEVER:
+            taken += 1
+            at = at + 1 if at + 1 < size else 0
+        s.lane[lane, c.TAKEN] = taken
     waiting = s.lane[lane, c.WAITER]
     s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
         following = s.lane[waiting, c.WAITER_NEXT]
-        _push(s, waiting, now + max(1, s.lane[lane, c.WAVE] + s.lane[lane, c.KEEP_CLEAR]))
+        _push(s, waiting, now + max(1, s.lane[lane, c.WAVE] + net.lane[lane, c.KEEP_CLEAR]))
         waiting = following
 
 
@@ -390,8 +402,8 @@ def _stuck_behind(net, plan, trips, const, s, lane, now):
 @njit(forceinline=True, **FAST)
 def _zip_in(net, plan, trips, const, s, out, lane, now):
     """Let the vehicle behind a stuck head of the next lane in front of this lane's queue: one, then one of its own."""
-    if s.lane[lane, c.ZIPPED]:
-        s.lane[lane, c.ZIPPED] = 0
+    if s.lane[lane, c.CARRY] >= c.ZIPPED:
+        s.lane[lane, c.CARRY] -= c.ZIPPED
         return
     other, q = _stuck_behind(net, plan, trips, const, s, lane, now)
     if other < 0 or _room_at(s, lane, 1, now, 0) >= c.NEVER:
@@ -401,7 +413,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.veh[head, c.NEXT] = s.veh[veh, c.NEXT]
     if s.lane[other, c.TAIL] == veh:
         s.lane[other, c.TAIL] = head
-    _give_up_place(s, veh, other, now)
+    _give_up_place(net, s, veh, other, now)
     if s.lane[lane, c.HEAD] < 0:
         s.lane[lane, c.TAIL] = veh
     s.veh[veh, c.NEXT] = s.lane[lane, c.HEAD]
@@ -414,7 +426,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.veh[veh, c.CONN], s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
     if out.log.shape[0]:
         s.moved[veh, c.CHANGED] = now
-    s.lane[lane, c.ZIPPED] = 1
+    s.lane[lane, c.CARRY] += c.ZIPPED
 
 
 @njit(forceinline=True, **FAST)
@@ -522,9 +534,10 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
 def _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside):
     """A head passes the stop line: when the lane is free again; returns what it loses beyond the line. [ticks]"""
     lost = 0
-    exact = 1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE] + s.lane[lane, c.CARRY]
+    carry = s.lane[lane, c.CARRY]
+    exact = 1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE] + (carry & (c.ZIPPED - 1))
     headway = exact // 1000
-    s.lane[lane, c.CARRY] = exact - 1000 * headway
+    s.lane[lane, c.CARRY] = exact - 1000 * headway + (carry & c.ZIPPED)
     stood = now > s.veh[veh, c.ARRIVAL] + net.conn[conn, c.APPROACH] + 5
     k = c.N_START
     if yields and not stops_inside:
@@ -568,7 +581,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
     conn = s.veh[veh, c.CONN]
     if conn < 0:  # the trip ends here
         _account(net, trips, s, out, veh, lane, now, 0)
-        _remove_head(s, lane, now)
+        _remove_head(net, s, lane, now)
         out.totals[c.DONE] += 1
         _schedule(net, plan, const, s, lane, now, now)
         return
@@ -632,7 +645,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         s.lane[lane, c.BLOCKED_FROM] = -1
     lost = _discharge(net, const, s, lane, veh, conn, now, yields, stops_inside)
     _account(net, trips, s, out, veh, lane, now, lost)
-    _remove_head(s, lane, now)
+    _remove_head(net, s, lane, now)
     _zip_in(net, plan, trips, const, s, out, lane, now)
     enter = now + lost + way
     s.veh[veh, c.MY_SIGNAL] = signal
@@ -650,8 +663,8 @@ def _fetch_lane(s, lane):
 def _look_ahead(net, trips, s, first):
     """Fetch what the next events of the tick need: in larger networks the kernel waits for memory most of the time.
 
-    Of the next event what its vehicle's way leads to, of the one after it what its vehicle points to, of the third the
-    vehicle, of the fourth the lane.
+    Of the next event what its vehicle's way leads to, of the second one after it what its vehicle points to, of the
+    third the vehicle, of the fourth the lane.
     """
     if first < 0:
         return
@@ -659,14 +672,17 @@ def _look_ahead(net, trips, s, first):
     second = s.following[first]
     if second < 0:
         return
-    _fetch_pointed(net, trips, s, second)
     third = s.following[second]
     if third < 0:
         return
-    prefetch(s.veh, s.lane[third, c.HEAD], 0)
+    _fetch_pointed(net, trips, s, third)
     fourth = s.following[third]
-    if fourth >= 0:
-        _fetch_lane(s, fourth)
+    if fourth < 0:
+        return
+    prefetch(s.veh, s.lane[fourth, c.HEAD], 0)
+    fifth = s.following[fourth]
+    if fifth >= 0:
+        _fetch_lane(s, fifth)
 
 
 @njit(forceinline=True, **FAST)
@@ -697,6 +713,9 @@ def _fetch_further(net, trips, s, lane):
         prefetch(net.way, trips.route[s.veh[head, c.STEP]], 0)
         return
     conn, behind = s.veh[head, c.CONN], s.veh[head, c.NEXT]
+    prefetch(s.lane, s.lane[lane, c.BLOCKER], c.SLOT)
+    prefetch(s.lane, s.lane[lane, c.LEFT], c.SLOT)
+    prefetch(s.lane, s.lane[lane, c.RIGHT], c.SLOT)
     if conn >= 0:
         prefetch(net.way, trips.route[s.veh[head, c.STEP] + 1], 0)
         prefetch(net.foe, net.conn[conn, c.FOE0], 0)
@@ -714,83 +733,91 @@ def _fetch(net, trips, s, lane):
     Step by step along the pointers, each step for all of them, so that the memory works on many at once. Returns for
     how many.
     """
-    n, count = 0, 0
+    n = 0
     while lane >= 0 and n < s.soon.shape[0]:
-        if lane < net.lane.shape[0]:
-            _fetch_lane(s, lane)
-            s.soon[count, c.SOON_LANE] = lane
-            count += 1
+        _fetch_lane(s, lane)
+        s.soon[n, c.SOON_LANE] = lane
         lane = s.following[lane]
         n += 1
-    for i in range(count):
+    s.soon[0, c.SOON_AFTER] = lane
+    for i in range(n):
         prefetch(s.veh, s.lane[s.soon[i, c.SOON_LANE], c.HEAD], 0)
-    for i in range(count):
+    for i in range(n):
         _fetch_heads(net, trips, s, i)
-    for i in range(count):
+    for i in range(n):
         _fetch_ways(net, trips, s, i)
-    for i in range(count):
+    for i in range(n):
         _fetch_targets(net, s, i)
-    for i in range(count):
+    for i in range(n):
         _fetch_queues(net, s, i)
     return n
 
 
 @njit(forceinline=True, **FAST)
 def _fetch_heads(net, trips, s, i):
-    """What the heads of the lanes point to."""
+    """What the heads of the lanes and gates point to."""
     lane = s.soon[i, c.SOON_LANE]
     veh = s.lane[lane, c.HEAD]
-    conn, following, step = s.veh[veh, c.CONN], s.veh[veh, c.NEXT], s.veh[veh, c.STEP] + 1
-    s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT], s.soon[i, c.SOON_PAIR] = conn, following, step
-    prefetch(s.ring, s.lane[lane, c.RING] + s.veh[veh, c.MY_SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
-    if conn >= 0:
+    s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT], s.soon[i, c.SOON_PAIR] = -1, -1, -1
+    if veh < 0:  # a controller
+        return
+    step = s.veh[veh, c.STEP]
+    if lane < net.lane.shape[0]:
+        conn, behind = s.veh[veh, c.CONN], s.veh[veh, c.NEXT]
+        s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT] = conn, behind
+        prefetch(s.ring, s.lane[lane, c.RING] + s.veh[veh, c.MY_SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
+        if behind >= 0:
+            prefetch(s.veh, behind, 0)
+        if conn < 0:
+            return
         prefetch(net.conn, conn, 0)
-        prefetch(trips.route, step, 0)
-        prefetch(trips.lanes, step, 0)
-    if following >= 0:
-        prefetch(s.veh, following, 0)
-    for side in range(c.LEFT, c.RIGHT + 1):
-        if s.lane[lane, side] >= 0:
-            prefetch(s.lane, s.lane[lane, side], c.SLOT)
+        step += 1
+        for beside in range(c.BLOCKER, c.RIGHT + 1):
+            if s.lane[lane, beside] >= 0:
+                prefetch(s.lane, s.lane[lane, beside], c.SLOT)
+    s.soon[i, c.SOON_PAIR] = step
+    prefetch(trips.route, step, 0)
+    prefetch(trips.lanes, step, 0)
 
 
 @njit(forceinline=True, **FAST)
 def _fetch_ways(net, trips, s, i):
-    """Their signals, foes and the lanes to choose from; the way of those behind them."""
-    conn, following = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
-    if conn >= 0:
+    """Their foes, waiting places and the lanes to choose from; the way and signal of those behind them."""
+    conn, behind = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT]
+    if s.soon[i, c.SOON_PAIR] >= 0:
         first = trips.route[s.soon[i, c.SOON_PAIR]]
         s.soon[i, c.SOON_PAIR] = first
         prefetch(net.way, first, 0)
+    if conn >= 0:
         prefetch(net.foe, net.conn[conn, c.FOE0], 0)
-    if following >= 0:
-        if s.veh[following, c.CONN] >= 0:
-            prefetch(net.conn, s.veh[following, c.CONN], 0)
-        if s.veh[following, c.MY_SIGNAL] >= 0:
-            prefetch(s.signal, s.veh[following, c.MY_SIGNAL], 0)
+        prefetch(s.lane, net.conn[conn, c.PLACE], c.SLOT)
+    if behind >= 0:
+        if s.veh[behind, c.CONN] >= 0:
+            prefetch(net.conn, s.veh[behind, c.CONN], 0)
+        if s.veh[behind, c.MY_SIGNAL] >= 0:
+            prefetch(s.signal, s.veh[behind, c.MY_SIGNAL], 0)
 
 
 @njit(forceinline=True, **FAST)
 def _fetch_targets(net, s, i):
     """The lanes to choose from and those of foes."""
-    conn = s.soon[i, c.SOON_CONN]
-    if conn < 0:
+    conn, first = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_PAIR]
+    if first < 0:
         return
-    first = s.soon[i, c.SOON_PAIR]
     for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
         _fetch_lane(s, net.way[q, c.WAY_LANE])
         if net.way[q, c.WAY_CONN] >= 0:
             prefetch(net.conn, net.way[q, c.WAY_CONN], 0)
-    if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
+    if conn >= 0 and s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
-            _fetch_lane(s, net.foe[f, c.FOE_LANE])
+            prefetch(s.lane, net.foe[f, c.FOE_LANE], c.SLOT)
 
 
 @njit(forceinline=True, **FAST)
 def _fetch_queues(net, s, i):
     """Who stands on these lanes, and the places on them."""
     conn, first = s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_PAIR]
-    if conn < 0:
+    if first < 0:
         return
     for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
         lane, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_SIGNAL]
@@ -799,7 +826,7 @@ def _fetch_queues(net, s, i):
             prefetch(s.veh, s.lane[lane, c.TAIL], 0)
         elif signal >= 0:
             prefetch(s.signal, signal, 0)
-    if s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
+    if conn >= 0 and s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
             if s.lane[net.foe[f, c.FOE_LANE], c.HEAD] >= 0:
                 prefetch(s.veh, s.lane[net.foe[f, c.FOE_LANE], c.HEAD], 0)
@@ -864,6 +891,7 @@ def run(net, plan, trips, const, s, out):
     n_owner = plan.owner[0] if plan.owner.shape[0] else c.NEVER
     for a in range(plan.owner.shape[0]):
         _push(s, plan.owner[a], start(plan.actuated, s.actuated, s.live, a))
+    scout = -1
     for now in range(const[c.END]):
         while due < n_veh and trips.vehicle[due, c.DEPART] <= now:
             if due + c.DUE_SOON < n_veh:
@@ -878,6 +906,11 @@ def run(net, plan, trips, const, s, out):
                 _look_ahead(net, trips, s, s.following[lane])
             elif fetched == 0:
                 fetched = _fetch(net, trips, s, lane)
+                scout = s.soon[0, c.SOON_AFTER]
+            elif scout >= 0:  # the list itself is fetched one by one, as far ahead as the data of its events
+                scout = s.following[scout]
+                prefetch(s.following, scout, 0)
+                _fetch_lane(s, scout)
             fetched -= 1
             if lane >= n_owner:
                 _decide(net, plan, const, s, lane, now)
@@ -896,7 +929,7 @@ def _reset(plan, s, out):
     for lane in range(s.lane.shape[0]):
         for field in range(c.SLOT, c.FREE):
             s.lane[lane, field] = 0
-        for field in range(c.WINDOW_END, c.N_LANE_STATE):
+        for field in range(c.WAITER, c.N_LANE_STATE):
             s.lane[lane, field] = 0
         s.lane[lane, c.EVENT] = c.NEVER
         s.lane[lane, c.WINDOW_END] = c.NEVER

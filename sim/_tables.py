@@ -15,12 +15,12 @@ NEVER = 2_000_000_000
 # lanes (static): upstream end to stop line at the limit, and as driven; places; time of the backward
 # wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
 # waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it; how much
-# longer those wait for room that may not stand on the way to it; index in its link. All but the last stand in the
+# longer those wait for room that may not stand on the way to it; index in its link. All but the last two stand in the
 # changing rows too, among what changes: a row is two lines of the cache, and the first one holds all that is asked of
 # a lane by those who choose it, enter it or yield to it
 DRIVE, STORAGE, WAVE, SPACING, RING = range(5)
 FREE, STOP, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(16, 23)
-KEPT = (DRIVE, STORAGE, WAVE, SPACING, RING, FREE, STOP, BLOCKER, LEFT, RIGHT, KEEP_CLEAR)
+KEPT = (DRIVE, STORAGE, WAVE, SPACING, RING, FREE, STOP, BLOCKER, LEFT, RIGHT)
 N_LANE = 23
 FULL, NOT_THERE = 10_000, 20_000
 """What lanes cost that have no room, and those that are not taken even when the others have none. [veh]"""
@@ -51,15 +51,17 @@ STOP_AND_GO, PERMITTED, PROTECTED = range(3)
 # vehicles (given); TRAITS: all that the kernel asks of a vehicle on its way, packed (see `pack`)
 DEPART, ROUTE0, GATE, IS_BUS, LENGTH, SLOTS, DRIVER, STANDING, TRAITS = range(9)
 N_VEHICLE = 9
-# lanes (changing): places taken so far; vehicles on it; last arrival; queue; when the next may enter from a gate; who
-# waits for room; pending event; when the head arrived; last to leave; head waits for a gap (or is INSIDE)
-SLOT, PRESENT, LAST_ARRIVAL, HEAD, TAIL, GATE_FREE, WAITER, EVENT, HEAD_CAME, LAST_LEAVE, YIELDING = range(5, 16)
+# lanes (changing): places taken so far; vehicles on it; last arrival; queue; the first place that is still taken (all
+# before it are left); when a place was left last; pending event; when the head arrived; last to leave; head waits for a
+# gap (or is INSIDE)
+SLOT, PRESENT, LAST_ARRIVAL, HEAD, TAIL, TAKEN, LEFT_AT, EVENT, HEAD_CAME, LAST_LEAVE, YIELDING = range(5, 16)
 # end and mode of the green that the event lies in (mode ~n: it waits for signal n of an actuated controller); free
-# again; how the last one left; green in which N_GREEN vehicles left; who waits for the same room; since when; whether
-# the last to leave made place for one from the lane beside it; what headways were too long or short by rounding
-# [1/1000 tick]
+# again; how the last one left; green in which N_GREEN vehicles left; who waits for the same room; since when; when the
+# next may enter from a gate; what headways were too long or short by rounding [1/1000 tick], and ZIPPED where the last
+# to leave made place for one from the lane beside it; who waits for room
 WINDOW_END, LETTER, FREE_AT, LAST_CONN, GREEN_FROM, N_GREEN = range(22, 28)
-WAITER_NEXT, BLOCKED_FROM, ZIPPED, CARRY = range(28, 32)
+WAITER_NEXT, BLOCKED_FROM, GATE_FREE, CARRY, WAITER = 28, 29, 30, 31, 21
+ZIPPED = 1024
 N_LANE_STATE = 32
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
 # step; its first place in the ring; its traits; its connection's signal or -1. A row is half a line of the cache
@@ -73,8 +75,9 @@ FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
 N_SIGNAL_STATE = 16  # a row is one line of the cache
 LIVE = -1
 """Instead of WINDOW1: an actuated controller writes the signal's two windows, from row WINDOW0 of the live ones on."""
-# events whose data are fetched: lane; its head; the head's connection; the next one's; first row of the pairs
-SOON_LANE, SOON_VEH, SOON_CONN, SOON_NEXT, SOON_PAIR = range(5)
+# events whose data are fetched: lane; the head's connection; who is behind it; the step it takes, then first row of
+# the pairs (or -1); in the first row: the lane whose event comes after all of them
+SOON_LANE, SOON_CONN, SOON_NEXT, SOON_PAIR, SOON_AFTER = range(5)
 N_SOON = 5
 # totals
 DELAY, STOPS, BLOCKED, DONE, ENTERED, GATE_DELAY = range(6)

@@ -191,10 +191,7 @@ def compile_network(
     for row in rows:
         row[k.RING] = ring
         ring += row[k.STORAGE] + k.ON_WAY
-    conn, pair = _table(conns, k.N_CONN), _table(pairs, k.N_PAIR)
-    way = _rows((len(pair), k.N_WAY))
-    way[:] = k.pack_ways(pair, conn)
-    arrays = k.NetworkArrays(lane=_table(rows, k.N_LANE), conn=conn, foe=_table(foes, k.N_FOE), pair=pair, way=way)
+    arrays = _network_arrays(rows, conns, foes, pairs)
     return CompiledNetwork(
         network=network,
         parameters=parameters,
@@ -261,10 +258,15 @@ def _waiting_place(
     return len(rows) - 1
 
 
-def _table(rows: list[list[int]], width: int) -> NDArray[np.int32]:
-    table = _rows((len(rows), width))
-    table[:] = np.array(rows, np.int32).reshape(table.shape)
-    return table
+def _network_arrays(
+    rows: list[list[int]], conns: list[list[int]], foes: list[list[int]], pairs: list[list[int]]
+) -> k.NetworkArrays:
+    conn, way, foe = _tables((len(conns), k.N_CONN), (len(pairs), k.N_WAY), (len(foes), k.N_FOE))
+    lane, pair = np.empty((len(rows), k.N_LANE), np.int32), np.empty((len(pairs), k.N_PAIR), np.int32)
+    for table, given in ((lane, rows), (conn, conns), (foe, foes), (pair, pairs)):
+        table[:] = np.array(given, np.int32).reshape(table.shape)
+    way[:] = k.pack_ways(pair, conn)
+    return k.NetworkArrays(lane=lane, conn=conn, foe=foe, pair=pair, way=way)
 
 
 def _targets(network: RoadNetwork, conns: list[list[int]]) -> None:
@@ -635,26 +637,45 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
     n_row = compiled.n_lane + compiled.n_gate + len(plan.owner)
     n_live = int((plan.signal[:, k.WINDOW1] == k.LIVE).sum())
-    lane = _rows((n_row, k.N_LANE_STATE))
+    lane, ring, signal, following, bucket, veh = _tables(
+        (n_row, k.N_LANE_STATE),
+        (compiled.n_ring,),
+        (len(plan.signal), k.N_SIGNAL_STATE),
+        (n_row,),
+        (n_ticks,),
+        (n_veh, k.N_VEH_STATE),
+    )
     lane[:, k.KEPT] = -1
     lane[: compiled.n_lane, k.KEPT] = compiled.arrays.lane[:, k.KEPT]
     return k.State(
-        bucket=np.empty(n_ticks, np.int32),
-        following=np.empty(n_row, np.int32),
+        bucket=bucket,
+        following=following,
         lane=lane,
-        veh=_rows((n_veh, k.N_VEH_STATE)),
+        veh=veh,
         moved=np.empty((n_veh, 2), np.int32),
-        ring=np.empty(compiled.n_ring, np.int32),
-        signal=_rows((len(plan.signal), k.N_SIGNAL_STATE)),
+        ring=ring,
+        signal=signal,
         live=np.zeros((2 * n_live, 5), np.int32),
         actuated=actuated_state(plan.actuated, n_past=n_live * (n_ticks // ticks(LEAST_PHASE_S) + 2)),
         soon=np.empty((FETCHED_TOGETHER if n_row >= FAR_ROWS else 0, k.N_SOON), np.int32),
     )
 
 
-def _rows(shape: tuple[int, int]) -> NDArray[np.int32]:
-    """An empty table whose rows start with lines of the cache."""
-    line = 64 // np.dtype(np.int32).itemsize
-    raw = np.empty(shape[0] * shape[1] + line, np.int32)
-    start = -raw.ctypes.data // raw.itemsize % line
-    return raw[start : start + shape[0] * shape[1]].reshape(shape)
+LINE, HUGE_PAGE, ADVISED = 64, 2 << 20, 4 << 20
+"""Bytes of a line of the cache, of a huge page, and from which on numpy asks for huge pages."""
+
+
+def _tables(*shapes: tuple[int, ...]) -> list[NDArray[np.int32]]:
+    """Empty tables side by side in one block, each from the begin of a line of the cache on.
+
+    Blocks that do not fit a few small pages lie in huge ones: the processor then finds every row's page at once.
+    """
+    ends = list(accumulate((-(-4 * math.prod(shape) // LINE) * LINE for shape in shapes), initial=0))
+    huge = ends[-1] >= HUGE_PAGE // 2
+    page = HUGE_PAGE if huge else LINE
+    raw = np.empty(max(ends[-1] + page, ADVISED if huge else 0), np.uint8)
+    first = -raw.ctypes.data % page
+    return [
+        raw[first + at : first + at + 4 * math.prod(shape)].view(np.int32).reshape(shape)
+        for at, shape in zip(ends, shapes, strict=False)
+    ]
