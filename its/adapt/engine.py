@@ -120,7 +120,9 @@ class Engine:
             for x in self.layer.models
             if x not in self.by_plan
         }
-        self.health = HealthMonitor([d.id for d in detectors], siblings_of(detectors))
+        lanes = [(d.link_id, d.lane) for d in detectors]
+        same_lane = [lanes.count(lane) > 1 for lane in lanes]
+        self.health = HealthMonitor([d.id for d in detectors], siblings_of(detectors), same_lane)
         wanted = options.rolling if options.rolling is not None else options.mode != "lookahead" or bool(self.by_plan)
         self.cycle = CycleLayer(network, field_plan, detectors, settings) if wanted else None
         self.states = dict(states)
@@ -144,7 +146,7 @@ class Engine:
         if self._log is not None:
             self._log.seen(seen)
         now_s = seen.time_s
-        judged, changes = self.health.check(seen)
+        judged, changes = self.health.check(seen, self.layer.may_go(self.states))
         for change in changes:
             self._tell(change)
         self.layer.observe(judged, self.states)

@@ -94,6 +94,7 @@ class Estimate:
         self._headway_vps, self._credit = np.array([1.0 / lane.headway_s for lane in lanes]), np.zeros(n)
         self._entry, self._holds_veh = self._entries(detectors)
         self._covered_s = np.zeros(len(detectors))
+        self._spoken: NDArray[np.bool_] | None = None
         self._full_veh, self._since_full_s = np.zeros(n), np.full(n, 1e3)
         n_announcer = len(layout.announcers)
         self._counted = np.zeros(n)
@@ -123,6 +124,7 @@ class Estimate:
         told = seen.sound
         self._stand_in(np.nan_to_num(seen.count_veh), told)
         self._mute(told)
+        told = self._proven(told, seen.count_veh)
         self._is_open = is_open
         self._fill(seen)
         smooth = max(1 / SMOOTH_S, 1 / (self._n_seconds + 120.0))
@@ -164,6 +166,18 @@ class Estimate:
             if not told[self._stopbar[g]]:
                 beside = [m for m in self.layout.lanes_of[self._approach_of[g]] if self._counted[m] >= KNOWN_VEH]
                 self._rate[g] = np.mean(self._rate[beside]) if beside else START_VPS
+
+    def _proven(self, told: NDArray[np.bool_], count: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """A loop at a stop line that never told anything rules out nobody: its lane discharges as the model has it."""
+        spoken = np.nan_to_num(count) > 0
+        self._spoken = spoken if self._spoken is None else self._spoken | spoken
+        bars = self._stopbar[self._stopbar >= 0]
+        out = told.copy()
+        out[bars] &= self._spoken[bars]
+        mute = self._stopbar >= 0
+        mute[mute] = (told & ~out)[bars]
+        self._rate[mute] -= self._rate[mute] / (self._n_seconds + 120.0)
+        return out
 
     def _mute(self, told: NDArray[np.bool_]) -> None:
         """Where one of the loops that watch an approach is lost, the others cannot tell how many come either.

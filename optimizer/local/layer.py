@@ -86,6 +86,9 @@ class LookAheadLayer:
         self.spillback = Spillback(self.layout, detectors, self.settings.horizon_s)
         self._open = np.zeros(len(self.layout.lanes), np.bool_)
         self._open_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        self._free = np.zeros(len(self.layout.lanes), np.bool_)
+        self._free_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        self._stopbar, self._n_detector = np.array([lane.stopbar for lane in self.layout.lanes]), len(detectors)
         self.outlook = self.estimate.outlook()
         self._compile(detectors)
 
@@ -120,6 +123,17 @@ class LookAheadLayer:
         self.outlook = self.estimate.outlook()
         self.spillback.update(seen, self.outlook)
         self.estimate.announce(self._release, self.outlook)
+
+    def may_go(self, states: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Loops at stop lines where a queue would move: green that yields to nobody, and room on all links beyond."""
+        for x, model in self.models.items():
+            key = (x, states[x])
+            if key not in self._free_of:
+                self._free_of[key] = model.free_lanes(states[x], self.layout)
+            self._free[model.lanes] = self._free_of[key]
+        out = np.zeros(self._n_detector, np.bool_)
+        out[self._stopbar[self._free & self.spillback.open_beyond & (self._stopbar >= 0)]] = True
+        return out
 
     def note_blocked(self, controller_id: str, runner: Runner) -> None:
         """Tell a signal which of its lanes stand although they are open; once a second."""

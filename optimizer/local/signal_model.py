@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from network_data.controllers import Controller
 from network_data.plans import GREEN, OPEN, YELLOW
+from network_data.rules_judged import waits_in
 from optimizer.local.layout import ApproachLane, Layout
 from optimizer.local.stage_pool import StagePool
 
@@ -68,6 +69,12 @@ class SignalModel:
     def open_lanes(self, state: str, layout: Layout) -> NDArray[np.bool_]:
         """Lanes with green for any of their ways. (L,)"""
         return np.array([any(state[way.link_index] in GREEN for way in layout.lanes[g].ways) for g in self.lanes])
+
+    def free_lanes(self, state: str, layout: Layout) -> NDArray[np.bool_]:
+        """Lanes all of whose ways have a green that yields to nobody. (L,)"""
+        waits = waits_in(self.pool.controller, self.pool.controller.conflicts, state)
+        free = {k for k, letter in enumerate(state) if letter == "G"} - waits
+        return np.array([all(way.link_index in free for way in layout.lanes[g].ways) for g in self.lanes])
 
 
 def signal_model(layout: Layout, pool: StagePool) -> SignalModel:

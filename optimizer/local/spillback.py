@@ -44,6 +44,13 @@ class Spillback:
         Loops, in the order of the observations.
     horizon_s : int
         How far ahead room is told. [s]
+
+    Attributes
+    ----------
+    there_veh : ndarray, shape (A,)
+        Who is on each approach. [veh]
+    open_beyond : ndarray, shape (G,)
+        Lanes none of whose links further on is nearly full.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class Spillback:
         ]
         self._left_veh = np.zeros((horizon_s, len(links)))
         self._covered_s = np.zeros(len(detectors))
+        self.open_beyond = np.ones(len(layout.lanes), np.bool_)
         self.there_veh, self._weight = np.zeros(len(links)), np.ones(len(layout.lanes))
 
     def update(self, seen: Observation, outlook: Outlook) -> None:
@@ -91,8 +99,10 @@ class Spillback:
             coming = float(outlook.arrival_veh[: self._travel_s[a], lanes].sum())
             there = float(outlook.queue_veh[lanes].sum()) + coming
             self.there_veh[a] = self._corrected(a, min(there, self._storage_veh[a]), sound)
+        self.open_beyond[:] = True
         for a, lanes in enumerate(self._lanes_of):
             if self._feeders[a] and self.there_veh[a] >= NEARLY * self._storage_veh[a]:
+                self.open_beyond[[g for g, _ in self._feeders[a]]] = False
                 behind = sum(p * outlook.queue_veh[g] for g, p in self._feeders[a])
                 self._weight[lanes] = min(MOST_WEIGHT, 1.0 + behind / max(1.0, self.there_veh[a]))
 

@@ -12,6 +12,7 @@ from optimizer.local.lookahead import LookAhead, LookAheadSettings
 from optimizer.local.runner import NEVER_S, Runner
 from optimizer.local.signal_model import SignalModel, signal_model
 from optimizer.local.stage_pool import stage_pool
+from sim.parameters import STREET
 from tests.builders import crossing, field_plan, two_signals
 from tests.its.adapt.toy_field import loops
 
@@ -70,9 +71,20 @@ def test_an_empty_loop_on_red_says_that_nobody_waits() -> None:
     """What should stand there but does not is corrected away within a quarter of a minute."""
     layout, _ = scene()
     estimate, lane = Estimate(layout, 40), lane_of(layout, "wi")
-    seconds(estimate, layout, [({"wi.a": 1.0}, {}, "rG")] * 3 + [({}, {}, "rG")] * 60)
+    seconds(estimate, layout, [({"wi.s": 1.0}, {}, "Gr")] + [({"wi.a": 1.0}, {}, "rG")] * 3 + [({}, {}, "rG")] * 60)
 
     assert estimate.outlook().queue_veh[lane] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_loop_that_never_told_anything_rules_nobody_out() -> None:
+    """Three passed upstream, the stop line says nothing and never did: they are believed to wait, and to leave."""
+    layout, _ = scene()
+    estimate, lane = Estimate(layout, 40), lane_of(layout, "wi")
+    seconds(estimate, layout, [({"wi.a": 1.0}, {}, "rG")] * 3 + [({}, {}, "rG")] * 60)
+    assert estimate.outlook().queue_veh[lane] == pytest.approx(3.0, abs=0.1)
+
+    seconds(estimate, layout, [({}, {}, "Gr")] * 12)
+    assert estimate.outlook().queue_veh[lane] == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_lost_loop_is_replaced_by_its_history() -> None:
@@ -90,6 +102,23 @@ def test_a_lost_loop_is_replaced_by_its_history() -> None:
         estimate.update(lost, np.array([lane.approach == layout.lanes[0].approach for lane in layout.lanes]))
 
     assert estimate.outlook().arrival_veh[:20, lane].sum() == pytest.approx(2.0, abs=0.8)
+
+
+def test_a_covered_loop_upstream_says_that_the_lane_is_full() -> None:
+    """A queue back to the upstream loop holds what the lane stores, whatever was counted, and outlasts a short gap."""
+    network = crossing()
+    detectors = loops(network, ("wi", "si"))
+    layout = layout_of(network, detectors)
+    estimate, lane = Estimate(layout, 40, detectors), lane_of(layout, "wi")
+    both, ahead = {"wi.a": 1.0, "wi.s": 1.0}, {"wi.a": 1.0}
+    seconds(estimate, layout, [({"wi.s": 1.0}, both, "rG")] + [({}, both, "rG")] * 20)
+    full_veh = estimate.outlook().queue_veh[lane]
+    assert full_veh > 0.9 * 295 / STREET.spacing_m
+
+    seconds(estimate, layout, [({"wi.s": float(t % 2)}, ahead, "Gr") for t in range(10)] + [({}, {}, "Gr")] * 6)
+    assert estimate.outlook().queue_veh[lane] > 0.8 * full_veh
+    seconds(estimate, layout, [({}, {}, "Gr")] * 6)
+    assert estimate.outlook().queue_veh[lane] < 1
 
 
 def test_neighbours_hear_of_whom_a_signal_will_release() -> None:
