@@ -33,7 +33,7 @@ def check_job(
     Parameters
     ----------
     plan_path : Path
-        `plan.json`, a SUMO additional file, or a SUMO network with programs: recognized by content.
+        `plan.json`, a SUMO additional file, a SUMO network with programs, or a folder of SALT or GMNS files.
     network_path : Path
         The network it is for.
     settings_path : Path, optional
@@ -88,6 +88,8 @@ def read_plan(path: Path, network: RoadNetwork) -> TimingPlan:
     InputError
         No plan in any of these forms, or one that is malformed.
     """
+    if path.is_dir():
+        return load_field_plan(path, network)
     if is_json(path):
         return read_plan_json(path, network)
     if not first_bytes(path).startswith(b"<"):
@@ -99,7 +101,7 @@ def read_plan(path: Path, network: RoadNetwork) -> TimingPlan:
 
 def is_json(path: Path) -> bool:
     """Whether the content begins like a JSON object."""
-    return first_bytes(path).startswith(b"{")
+    return path.is_file() and first_bytes(path).startswith(b"{")
 
 
 def _recorded_warrants(path: Path) -> Mapping[tuple[str, int], float]:

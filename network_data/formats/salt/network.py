@@ -26,7 +26,7 @@ from network_data.formats.salt.elements import (
     find_files,
     read_elements,
 )
-from network_data.formats.salt.repairs import with_yellow
+from network_data.formats.salt.repairs import with_turns_on_red, with_yellow
 from network_data.formats.salt.signals import SaltSignal, read_salt_signals
 from network_data.network import Lane, Link, Node, RoadNetwork
 from network_data.plans import ControllerPlan
@@ -34,6 +34,7 @@ from network_data.schedule import DayPlan
 
 REPAIRS = {
     "yellow": "yellow behind every green that goes straight to red",
+    "turn-on-red": "right turns may go on red after a stop, as the law of the road has it unless a sign forbids it",
     "alley-speed": "30 km/h on links with the default of 10 km/h",
 }
 """What is repaired where it is asked for, and nothing else."""
@@ -88,6 +89,9 @@ def read_salt(folder: Path | str, *, repair: Collection[str] = ()) -> SaltNetwor
     repaired: list[str] = []
     if "yellow" in repair:
         signals, said = with_yellow(signals)
+        repaired += said
+    if "turn-on-red" in repair:
+        signals, said = with_turns_on_red(signals, _right_turns(elements))
         repaired += said
     if "alley-speed" in repair:
         repaired.append(_faster_alleys(elements))
@@ -148,8 +152,7 @@ def _faster_alleys(elements: SaltElements) -> str:
 
 
 def _network(elements: SaltElements, signals: Mapping[str, SaltSignal], source: str) -> RoadNetwork:
-    lon0 = sum(node.lon for node in elements.nodes.values()) / len(elements.nodes)
-    lat0 = sum(node.lat for node in elements.nodes.values()) / len(elements.nodes)
+    lon0, lat0 = _middle(elements)
     project = local_plane(lon0, lat0)
     nodes = {}
     for node in elements.nodes.values():
@@ -161,6 +164,23 @@ def _network(elements: SaltElements, signals: Mapping[str, SaltSignal], source: 
     notes.insert(0, f"coordinates are metres east and north of longitude {lon0:.6f}, latitude {lat0:.6f}")
     notes.append(f"the program in force, where no time of day is given, is the one due at {IN_FORCE_AT_S / 3600:g}:00")
     return assemble(nodes=nodes, links=links, ways=ways, programs=programs, source=source, notes=notes)
+
+
+def _middle(elements: SaltElements) -> tuple[float, float]:
+    n = len(elements.nodes)
+    return sum(x.lon for x in elements.nodes.values()) / n, sum(x.lat for x in elements.nodes.values()) / n
+
+
+def _right_turns(elements: SaltElements) -> dict[str, set[int]]:
+    """Link indices of each signal of which every way turns right."""
+    project = local_plane(*_middle(elements))
+    right: dict[str, set[int]] = defaultdict(set)
+    others: dict[str, set[int]] = defaultdict(set)
+    for c in elements.connections:
+        if c.signal is not None and c.link_index is not None:
+            here, there = (_link(elements.edges[name], project) for name in (c.from_edge, c.to_edge))
+            (right if _direction(here, there) == "r" else others)[c.signal].add(c.link_index)
+    return {signal: heads - others[signal] for signal, heads in right.items()}
 
 
 def _link(edge: SaltEdge, project: Callable[[float, float], Point]) -> Link:

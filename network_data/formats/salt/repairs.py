@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 from network_data.formats.salt.signals import SaltSignal
@@ -74,3 +74,31 @@ def _yellowed(program: ControllerPlan) -> ControllerPlan:
             out.append(Interval(duration_s, state))
     minima = program.min_durations_s if len(out) == len(program.intervals) else ()
     return replace(program, intervals=tuple(out), min_durations_s=minima)
+
+
+def with_turns_on_red(
+    signals: Mapping[str, SaltSignal], right_turns: Mapping[str, Set[int]]
+) -> tuple[dict[str, SaltSignal], list[str]]:
+    """Stop, then go (`s`) wherever a right turn shows red; and what was done.
+
+    Parameters
+    ----------
+    right_turns : mapping
+        Node → link indices of which every way turns right.
+    """
+    out, n = {}, 0
+    for node, signal in signals.items():
+        heads = right_turns.get(node, frozenset())
+
+        def turned(program: ControllerPlan, heads: Set[int] = heads) -> ControllerPlan:
+            rows = tuple(
+                Interval(duration_s, "".join("s" if k in heads and x == "r" else x for k, x in enumerate(state)))
+                for duration_s, state in program.intervals
+            )
+            return replace(program, intervals=rows)
+
+        switches = tuple(Switch(at_s, turned(program)) for at_s, program in signal.day.switches)
+        day = ControllerDay(controller_id=node, switches=switches)
+        out[node] = replace(signal, programs=tuple(map(turned, signal.programs)), day=day)
+        n += len(heads)
+    return out, [f"{n} heads of right turns: stop, then go, where they showed red"]

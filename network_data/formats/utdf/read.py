@@ -31,6 +31,7 @@ FOOT_M, MPH_MPS, KPH_MPS = 0.3048, 0.44704, 1 / 3.6
 LANE_M = 3.6
 DEFAULT_MPS = 50 / 3.6
 SIGNAL, BEND = 0, 2
+ON_RED = "Allow RTOR"
 TURNS = {"L": "l", "T": "s", "R": "r", "U": "t", "L2": "l", "R2": "r"}
 REFERENCES = {0: "green", 1: "yellow", 2: "red"}
 ACTUATED = {1, 2, 3}
@@ -314,7 +315,7 @@ class _Reader:
         reference = self._reference(name)
         level = levelled(groups, cycle_s or None, reference[0] if reference else None)
         slots = slots_of(level)
-        heads = [self._serves(key) for key in keys]
+        heads = [self._serves(key) | self._on_red(key) for key in keys]
         intervals = intervals_of(slots, heads, set())
         cycle_s = sum(interval.duration_s for interval in intervals)
         offset_s = self._offset(name, slots, cycle_s)
@@ -387,6 +388,12 @@ class _Reader:
             if out:
                 return out
         return {}
+
+    def _on_red(self, key: tuple[str, str]) -> dict[int, str]:
+        """What a right turn may do on red: stop, then go, where the file allows it."""
+        name, column = key
+        allowed = column.endswith(("R", "R2")) and self.utdf.value(self.utdf.lanes, name, ON_RED, column, high=1)
+        return {0: "rtor"} if allowed else {}
 
     def _reference(self, name: str) -> list[int]:
         """The reference phases: 206 means 2 and 6."""

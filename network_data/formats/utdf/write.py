@@ -17,7 +17,7 @@ from typing import Any
 from network_data.assembly.plane import heading_in, turned
 from network_data.assembly.ways import BAY_NODE
 from network_data.controllers import Controller
-from network_data.formats.utdf.read import network_of
+from network_data.formats.utdf.read import ON_RED, network_of
 from network_data.formats.utdf.sections import COMPASS, HEADING_DEG, sections_of
 from network_data.limits import cell
 from network_data.network import Connection, Link, RoadNetwork
@@ -37,6 +37,7 @@ class _Plan:
     number: dict[str, int] = field(default_factory=dict)  # node → INTID
     direction: dict[str, str] = field(default_factory=dict)  # stop-line link → NB …
     left: list[str] = field(default_factory=list)
+    on_red: set[str] = field(default_factory=set)  # movements that may go on red after a stop
 
 
 def write_utdf(
@@ -221,6 +222,12 @@ def _lanes(
     for c in network.connections:
         ways[c.from_link].append(c)
     phases = _phase_numbers(network, plan, made)
+    made.on_red |= {
+        c.movement_id
+        for c in network.connections
+        if c.controller_id in plan.controllers and c.link_index is not None
+        if any(i.state[c.link_index] == "s" for i in plan.controllers[c.controller_id].intervals)
+    }
     for node, links in arriving.items():
         records: dict[str, dict[str, Any]] = defaultdict(dict)
         for link in links:
@@ -262,6 +269,8 @@ def _approach(
         for name, numbers in (("Phase", protected), ("PermPhase", permitted)):
             for n, number in enumerate(numbers[:4]):
                 records[f"{name}{n + 1}"][column] = number
+        if made.on_red & {c.movement_id for c in targets[first]}:
+            records[ON_RED][column] = 1
         veh = volumes.get((link.id, first), "")
         records["Volume"][column] = "" if veh is None or veh == "" else round(float(veh), 3)
     through = lanes.get("T", set())

@@ -135,7 +135,7 @@ def test_states_too_short_for_their_ways_are_a_fault(tmp_path: Path) -> None:
 
 def test_an_unknown_repair_is_refused(tmp_path: Path) -> None:
     """Only named repairs are made."""
-    with pytest.raises(NetworkError, match="known are yellow, alley-speed"):
+    with pytest.raises(NetworkError, match="known are yellow, turn-on-red, alley-speed"):
         read_salt(folder(tmp_path), repair={"everything"})
 
 
@@ -179,6 +179,24 @@ def test_repairs_are_made_only_when_asked(tmp_path: Path) -> None:
         for (_, here), (_, there) in zip(program.intervals, program.intervals[1:], strict=False):
             assert not any(a in "Gg" and b == "r" for a, b in zip(here, there, strict=True))
     assert {p.cycle_s for p in repaired.network.controllers["c"].programs} == {60, 80}
+
+
+def test_right_turns_may_go_on_red_when_asked() -> None:
+    """Red becomes stop-and-go at heads of right turns and nowhere else; greens and yellows stay."""
+    plain, turning = doan().network, read_salt(data_pack() / "daejeon_doan", repair={"turn-on-red"}).network
+    ways: dict[tuple[str, int], set[str]] = {}
+    for c in plain.connections:
+        if c.controller_id is not None and c.link_index is not None:
+            ways.setdefault((c.controller_id, c.link_index), set()).add(c.direction)
+    right = {head for head, directions in ways.items() if directions == {"r"}}
+    assert len(right) > 300
+    for name, controller in plain.controllers.items():
+        for before, after in zip(controller.programs, turning.controllers[name].programs, strict=True):
+            for (_, old), (_, new) in zip(before.intervals, after.intervals, strict=True):
+                wanted = ["s" if (name, k) in right and x == "r" else x for k, x in enumerate(old)]
+                assert [x for k, x in enumerate(new) if (name, k) in ways] == [
+                    x for k, x in enumerate(wanted) if (name, k) in ways
+                ]
 
 
 def test_every_second_of_daejeons_day_survives(tmp_path: Path) -> None:

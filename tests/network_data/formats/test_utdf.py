@@ -221,6 +221,20 @@ DATE,TIME,INTID,NBL,NBT,NBR,EBT
 """
 
 
+def test_right_turns_on_red(tmp_path: Path) -> None:
+    """Where a file allows it, a right turn stops and goes on red; written again it stays allowed there alone."""
+    allowed = FILE.replace("Volume,2,", "Allow RTOR,2,,,0,,,,,,1,,,,,\nVolume,2,")
+    assert "s" not in "".join(letters for letters in shown(read_utdf(written(tmp_path)).network, "2").values())
+    read = read_utdf(written(tmp_path, allowed))
+    before, letters = shown(read_utdf(written(tmp_path)).network, "2"), shown(read.network, "2")
+    on_red = [movement for movement, own in letters.items() if "s" in own]
+    assert len(on_red) == 1
+    assert letters[on_red[0]].replace("s", "r") == before[on_red[0]]
+    programs = {c.id: c.programs[-1] for c in read.network.controllers.values()}
+    text, _ = write_utdf(read.network, TimingPlan(controllers=programs))
+    assert shown(read_utdf(written(tmp_path, text)).network, "2") == letters
+
+
 def test_volume_tables(tmp_path: Path) -> None:
     """Counts with their interval; stars and blanks are not measured; written and read again they are the same."""
     table = read_volumes(written(tmp_path, VOLUMES))
