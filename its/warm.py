@@ -30,10 +30,10 @@ from sim.profile import Profile
 from sim.simulate import Simulator
 
 
-def compile_kernels(*, polygons: bool = False) -> float:
+def compile_kernels(*, polygons: bool = False, offsets: bool = True) -> float:
     """Call every kernel once on next to nothing; returns the seconds it took (a warm cache: well below one).
 
-    `polygons`: also those that large networks need.
+    `polygons`: also those that large networks need; `offsets`: those that set all offsets at once.
     """
     begin_s = time.perf_counter()
     lane = np.zeros((1, k.N_LANE), np.int32)
@@ -71,7 +71,8 @@ def compile_kernels(*, polygons: bool = False) -> float:
     trips._walk(
         0, 0.0, np.zeros(1), np.zeros(2, np.int64), empty, np.zeros((0, 1)), np.zeros(1), np.ones(1), np.zeros(1), empty
     )
-    _coordinate()
+    if offsets:
+        _coordinate()
     if polygons:
         _polish()
     return time.perf_counter() - begin_s

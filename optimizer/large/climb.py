@@ -55,8 +55,10 @@ FEW_FROM = 500
 """Signals from which fewer common cycles are looked at closely: a run takes half a second and more there."""
 LATEST = 6
 """Steps by whose longest the next one is expected to take as long."""
-CYCLE_STEPS = 4
-"""To look for a common cycle there has to be time for so many steps. [-]"""
+STEPS_LEFT = {"offsets": 16, "splits": 16, "cycle": 12}
+"""Rungs but the last, which brings most, begin only where there is time for so many steps. [-]"""
+FIRST_STEP = 4.0
+"""Runs of the network that a step is expected to take before there was one. [-]"""
 DEFAULT_STEPS = 200
 """Steps where neither iterations nor a deadline end the search."""
 
@@ -314,7 +316,9 @@ def climb_large(
         judge = Judge(evaluator, places, trips, pool if workers > 1 else None)
         at_once = max(1, RUNS // evaluator.simulator.n_realizations)
         climb = LargeSearch(search, judge, groups, polish_of(demand, judge, neighbourhood, n=at_once))
+        began_s = time.monotonic()
         (climb.of_best,) = judge.judged([search.best], collect=True)
+        climb.latest_s.append(FIRST_STEP * (time.monotonic() - began_s))
         climb.take(search.best, climb.of_best)
         if known is not None:
             climb.offered([known(search.best)], "known")
@@ -324,9 +328,12 @@ def climb_large(
             before = search.iterations
             open_steps += [rung] if rung not in settings.change.freeze else []
             changes = Changes(neighbourhood, groups, frozenset(open_steps))
-            if rung in ("cycle", "stages") and rung in open_steps and not time_up(CYCLE_STEPS):
+            is_last = rung == "stages" or (rung == "cycle" and "stages" in settings.change.freeze)
+            left = 1 if is_last else STEPS_LEFT[rung]
+            if rung in ("cycle", "stages") and rung in open_steps and not time_up(left):
                 climb.common_cycle(changes, rung, time_up)
-            while open_steps and search.iterations - before < QUOTAS.get(rung, 1 << 60) and not time_up():
+            quota = QUOTAS.get(rung, 1 << 60) if not time_up(left) else 0
+            while open_steps and search.iterations - before < quota and not time_up():
                 climb.next(changes, rung)
                 if progress is not None:
                     progress(search.iterations, rung, search.objective)
