@@ -1,7 +1,7 @@
 """Daejeon's signals through a day: the five plans in force against five of the engine, in the engine's simulation.
 
-The network comes as SALT files and goes the user's way: `its convert --repair yellow,turn-on-red` (plans whose greens go
-straight to red would break the rules themselves; right turns go on red after a stop, as the law has it), `its optimize`
+The network comes as SALT files and goes the user's way: `its convert --repair yellow,turn-on-red` (plans whose greens
+go straight to red would break the rules themselves; right turns go on red after a stop, as the law has it), `its optimize`
 for one hour of each of the five periods, and both days are simulated. There are no counts: the demand is synthetic,
 declared in `benchmarks/_town_demand.py`. No crossings are mapped, so that the engine assumes one on every signalled
 approach and keeps its walk times.
@@ -35,8 +35,8 @@ from sim.trips import draw_trips
 
 NAME = "daejeon"
 LOAD, SEED = 0.6, 1
-"""Degree of saturation that few approaches exceed in the busiest hour [-]: as much, in steps of 0.1, as the plans in force
-carry through a day without streets that lock each other for good. And the seed of the flows."""
+"""Degree of saturation that few approaches exceed in the busiest hour [-]: as much, in steps of 0.1, as the plans in
+force carry through a day without streets that lock each other for good. And the seed of the flows."""
 LIMIT_S, QUICK_LIMIT_S = 60, 15
 REALIZATIONS, QUICK_REALIZATIONS = 8, 3
 DAYS, QUICK_DAYS = 2, 0

@@ -89,7 +89,7 @@ def read_plan(path: Path, network: RoadNetwork) -> TimingPlan:
         No plan in any of these forms, or one that is malformed.
     """
     if path.is_dir():
-        return load_field_plan(path, network)
+        return load_field_plan(None, load_network(path))
     if is_json(path):
         return read_plan_json(path, network)
     if not first_bytes(path).startswith(b"<"):
