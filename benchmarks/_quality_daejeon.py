@@ -1,10 +1,10 @@
 """Daejeon's signals through a day: the five plans in force against five of the engine, in the engine's simulation.
 
 The network comes as SALT files and goes the user's way: `its convert --repair yellow,turn-on-red` (plans whose greens
-go straight to red would break the rules themselves; right turns go on red after a stop, as the law has it), `its optimize`
-for one hour of each of the five periods, and both days are simulated. There are no counts: the demand is synthetic,
-declared in `benchmarks/_town_demand.py`. No crossings are mapped, so that the engine assumes one on every signalled
-approach and keeps its walk times.
+go straight to red would break the rules themselves; right turns go on red after a stop, as the law has it), `its
+optimize` for one hour of each of the five periods, and both days are simulated. There are no counts: the demand is
+synthetic, declared in `benchmarks/_town_demand.py`. No crossings are mapped, so that the engine assumes one on every
+signalled approach and keeps its walk times.
 """
 
 from __future__ import annotations
