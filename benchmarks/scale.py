@@ -6,6 +6,8 @@ field's, Webster's and the best known are then run in the engine's simulation on
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import tempfile
@@ -32,6 +34,8 @@ QUICK_CASES = ("grid100",)
 JUDGE_SEEDS = (9001, 9002)
 """Of the vehicles on which plans are judged; one in the largest networks."""
 ONE_SEED_FROM = 3_000
+ROW = "row.json"
+"""What --keep keeps of a case beside its files."""
 REMAKE_TIMES = 10
 """With --remake the search gets so many times its limit, to find better plans to measure against."""
 MOST_OVER_BEST = {"grid100": 0.02, "grid1024": 0.03}
@@ -69,10 +73,18 @@ class Spent:
 
 
 def benchmark(options: Options) -> Table:
-    """Every case, or one; quick: 100 signals. --remake searches longer, for better plans to measure against."""
+    """Every case, or one; quick: 100 signals. --remake searches longer, for better plans to measure against.
+
+    With --keep a case that was measured there with the same code is not run again: a run that was cut off goes on.
+    """
     rows = []
     for name in options.chosen(known_cases(), QUICK_CASES):
-        row: dict[str, Cell] = {"case": name}
+        row = _kept_row(options, name)
+        if row is not None:
+            rows.append(row)
+            options.say(f"{name}: {row['verdict']} (kept)")
+            continue
+        row = {"case": name}
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             try:
@@ -81,11 +93,33 @@ def benchmark(options: Options) -> Table:
                 row |= {"verdict": "not run", "error": " ".join(str(error).split())}
             if options.keep is not None:
                 copy_results(folder, options.keep / name)
+        if options.keep is not None and "error" not in row:
+            text = json.dumps({"code": _code_hash(), "row": row}, indent=1) + "\n"
+            (options.keep / name / ROW).write_text(text, encoding="utf-8")
         options.say(f"{name}: {row['verdict']}")
         rows.append(row)
     notes = [*LEGEND, *(f"{row['case']}: {row['error']}" for row in rows if row.get("error"))]
     failed = any(row["verdict"] != "met" and row["case"] in GRIDS for row in rows)
     return Table(title="Scale: large networks", columns=COLUMNS, rows=rows, notes=notes, failed=failed)
+
+
+def _kept_row(options: Options, name: str) -> dict[str, Cell] | None:
+    """What an earlier run with the same code has kept of a case."""
+    path = options.keep / name / ROW if options.keep is not None and not options.remake else None
+    if path is None or not path.is_file():
+        return None
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    row: dict[str, Cell] = kept["row"]
+    return row if kept["code"] == _code_hash() else None
+
+
+def _code_hash() -> str:
+    """SHA-256 of all modules."""
+    out = hashlib.sha256()
+    for room in ("network_data", "sim", "optimizer", "its", "benchmarks"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            out.update(path.read_bytes())
+    return out.hexdigest()
 
 
 def _measured(case: ScaleCase, folder: Path, options: Options) -> dict[str, Cell]:

@@ -13,7 +13,7 @@ from benchmarks import scale
 from benchmarks._scale_cases import Loaded
 from benchmarks._scale_known import BEST_KNOWN, best_known, keep, packed, unpacked_plan
 from benchmarks._scale_webster import webster_plan
-from benchmarks.tables import Cell
+from benchmarks.tables import Cell, Options
 from network_data.errors import OutsideProgramError
 from network_data.plans import TimingPlan
 from network_data.rules import check_plan
@@ -71,6 +71,18 @@ def test_delays_are_those_of_the_simulation_on_unseen_vehicles() -> None:
     bad = TimingPlan(controllers={**field.controllers, b.controller_id: replace(b, offset_s=58.0)})
     good_s, bad_s = scale.delays_s_per_veh(loaded, [field, bad])
     assert good_s < bad_s
+
+
+def test_a_case_that_was_measured_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --keep the row of an earlier run with the same code stands; other code or --remake asks for a new one."""
+    (tmp_path / "grid100").mkdir()
+    row = {"case": "grid100", "verdict": "met", "ours": 31.0}
+    (tmp_path / "grid100" / scale.ROW).write_text(json.dumps({"code": scale._code_hash(), "row": row}))
+    options = Options(quick=True, keep=tmp_path, say=lambda _: None)
+    assert scale.benchmark(options).rows == [row]
+    assert scale._kept_row(replace(options, remake=True), "grid100") is None
+    monkeypatch.setattr(scale, "_code_hash", lambda: "other")
+    assert scale._kept_row(options, "grid100") is None
 
 
 def test_the_verdict_names_what_is_missed() -> None:
