@@ -23,7 +23,7 @@ from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph, queued_links
 from optimizer.large.climb import climb_large
 from optimizer.large.places import groups_of, places_of
-from optimizer.large.sequences import add_sequences
+from optimizer.large.sequences import KEPT, add_sequences
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
 from optimizer.objectives import weighing_of
@@ -46,6 +46,8 @@ LARGE_DRAWS = {1: 2}
 """The same in networks beyond `STAGES_UP_TO`, where vehicles are many."""
 ONE_DRAW_FROM = 500
 """Signals from which every scenario is drawn once."""
+FEW_SEQUENCES = 2
+"""New sequences of stages per signal from as many signals on: each takes some milliseconds to check."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -183,7 +185,8 @@ def optimize(
     if len(models) > STAGES_UP_TO:
         for model in models:
             may_lose = _warranted(network, model, settings, demand)
-            add_sequences(network, model, settings, demand, may_lose=may_lose)
+            most = FEW_SEQUENCES if len(models) >= ONE_DRAW_FROM else KEPT
+            add_sequences(network, model, settings, demand, may_lose=may_lose, most=most)
     weights = weights_of(drawn, len(models))
     wanted = wanted_bands(network, flows, settings)
     weighing = weighing_of(network, settings.objective, settings.people, trips, begin_s=begin_s, end_s=end_s)
