@@ -44,7 +44,7 @@ class EngineOptions:
     mode : {"plan", "local", "lookahead"}
         The running plan alone; with actuated functions; every signal looks ahead.
     rolling : bool, optional
-        Whether plans are re-optimized once a cycle; None: where a signal is run by its plan.
+        Whether plans are re-optimized once a cycle; None: where a signal shows its plan and nothing else.
     budget_s : float
         Wall time for the decisions of one second; signals not reached by then follow the running plan. [s]
     """
@@ -123,7 +123,7 @@ class Engine:
         lanes = [(d.link_id, d.lane) for d in detectors]
         same_lane = [lanes.count(lane) > 1 for lane in lanes]
         self.health = HealthMonitor([d.id for d in detectors], siblings_of(detectors), same_lane)
-        wanted = options.rolling if options.rolling is not None else options.mode != "lookahead" or bool(self.by_plan)
+        wanted = options.rolling if options.rolling is not None else bool(self.by_plan)
         self.cycle = CycleLayer(network, field_plan, detectors, settings) if wanted else None
         self.states = dict(states)
         self.tally = _Tally()

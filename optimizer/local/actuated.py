@@ -132,15 +132,16 @@ def _next_called(ring: Ring, model: SignalModel, outlook: Outlook, stage: int, p
     for n in range(place + 1, len(ring.slots) - 1):
         other = ring.slots[n].stage
         least_s = min(float(model.hold_s[stage, other]), ring.slots[n].to_s - ring.slots[n].from_s)
-        in_time = ring.into_s + float(model.change_s[stage, other]) + least_s <= ring.ends_s[n] + 1.0
+        regular = ring.into_s <= (ring.ends_s[n - 1] if n else 0.0) + 1.0  # the plan itself begins no earlier
+        in_time = ring.into_s + float(model.change_s[stage, other]) + least_s <= ring.ends_s[n] + 1.0 or regular
         if other == stage or (in_time and _called(model, outlook, other, stage)):
             return other
     return ring.coordinated
 
 
 def _called(model: SignalModel, outlook: Outlook, stage: int, standing: int) -> bool:
-    opens = (model.stage_open[stage] > 0) & (model.stage_open[standing] <= 0)
-    return bool(outlook.queue_veh[opens].sum() > CALL_VEH)
+    better = model.base[stage] > model.base[standing] + 0.02  # opens them, or spares them to yield
+    return bool(outlook.queue_veh[better].sum() > CALL_VEH)
 
 
 def _gapped_out(model: SignalModel, outlook: Outlook, stage: int, left_s: float, cycle_s: float) -> bool:

@@ -87,3 +87,12 @@ def test_who_has_not_called_is_skipped() -> None:
     assert actuated_stage(plan, model, told(model, 0.0, 0.0), standing(model, SOUTH, 40), 57.0)[0] == SOUTH
     assert actuated_stage(plan, model, told(model, 2.0, 0.0), standing(model, SOUTH, 48), 65.0)[0] == WEST
     assert actuated_stage(plan, model, told(model, 2.0, 0.0), standing(model, SOUTH, 58), 75.0)[0] == SOUTH
+
+
+def test_who_waits_under_a_green_that_yields_calls_for_a_protected_one() -> None:
+    """A stage that spares a queue to yield is called by it, though the standing one opens its lane."""
+    plan, model = scene()
+    west = 0 if model.stage_open[WEST, 0] > 0 else 1
+    model.stage_open[SOUTH, west] = 1.0
+    model.perm[SOUTH, west] = 1.0
+    assert actuated_stage(plan, model, told(model, 3.0, 0.0), standing(model, SOUTH, 49), 57.0) == (WEST, "yield point")
