@@ -68,23 +68,35 @@ def _push(s, lane, t):
 
 
 @njit(forceinline=True, **FAST)
+def _next_window(s, signal, w, base):
+    """The window of a signal that follows another one, and the begin of its cycle."""
+    w += 1
+    if w == s.signal[signal, c.LAST]:
+        return s.signal[signal, c.FIRST], base + s.signal[signal, c.LAP]
+    return w, base
+
+
+@njit(forceinline=True, **FAST)
 def _show_window(plan, s, signal, w, base):
-    """Put a window of a signal, in the cycle that begins at `base`, into the signal's row."""
+    """Put a window of a signal, in the cycle that begins at `base`, and the one after it into the signal's row."""
     s.signal[signal, c.AT_WINDOW] = w
     s.signal[signal, c.AT_BASE] = base
     s.signal[signal, c.FROM] = base + plan.window[w, c.GREEN0]
     s.signal[signal, c.UNTIL] = base + plan.window[w, c.GREEN1]
     s.signal[signal, c.AFTER] = plan.window[w, c.YELLOW]
     s.signal[signal, c.SHOWS] = plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
+    w, base = _next_window(s, signal, w, base)
+    s.signal[signal, c.NEXT_FROM] = base + plan.window[w, c.GREEN0]
+    s.signal[signal, c.NEXT_UNTIL] = base + plan.window[w, c.GREEN1]
+    s.signal[signal, c.NEXT_AFTER] = plan.window[w, c.YELLOW]
+    s.signal[signal, c.NEXT_SHOWS] = plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
 
 
 @njit(forceinline=True, **FAST)
 def _keep_up(plan, s, signal, now):
     """Bring a signal's row up to the window that is open or comes next."""
     while s.signal[signal, c.UNTIL] + s.signal[signal, c.AFTER] < now:
-        w, base = s.signal[signal, c.AT_WINDOW] + 1, s.signal[signal, c.AT_BASE]
-        if w == s.signal[signal, c.LAST]:
-            w, base = s.signal[signal, c.FIRST], base + s.signal[signal, c.LAP]
+        w, base = _next_window(s, signal, s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE])
         _show_window(plan, s, signal, w, base)
 
 
@@ -94,8 +106,8 @@ def _live_time(net, const, s, lane, conn, first, t, arrival):
     for w in range(first, first + 2):
         green, until = s.live[w, c.GREEN0], s.live[w, c.GREEN1]
         go = max(t, green)
-        if s.live[w, c.FRESH] and arrival < green + const[c.START_UP]:
-            go = max(go, green + const[c.START_UP])
+        if s.live[w, c.FRESH] and arrival < green + net.conn[conn, c.START_UP]:
+            go = max(go, green + net.conn[conn, c.START_UP])
         k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
         use = net.conn[conn, c.USE]
         if go > arrival + 5 and k < c.N_START:
@@ -129,13 +141,13 @@ def _signal_time(net, plan, const, s, lane, conn, signal, now, t, arrival):
     w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
     green, until = s.signal[signal, c.FROM], s.signal[signal, c.UNTIL]
     yellow, shows = s.signal[signal, c.AFTER], s.signal[signal, c.SHOWS]
-    tries = 4 * (last - first)
+    tries, beyond = 4 * (last - first), False
     while tries > 0:
         if until + yellow >= t:
             tries -= 1
             go = max(t, green)
-            if shows >= 16 and arrival < green + const[c.START_UP]:  # it was closed before
-                go = max(go, green + const[c.START_UP])
+            if shows >= 16 and arrival < green + net.conn[conn, c.START_UP]:  # it was closed before
+                go = max(go, green + net.conn[conn, c.START_UP])
             k = s.lane[lane, c.N_GREEN] if s.lane[lane, c.GREEN_FROM] == green else 0
             use = net.conn[conn, c.USE]
             if go > arrival + 5 and k < c.N_START:
@@ -148,11 +160,14 @@ def _signal_time(net, plan, const, s, lane, conn, signal, now, t, arrival):
                     s.lane[lane, c.GREEN_FROM] = green
                     s.lane[lane, c.N_GREEN] = 0
                 return go
-        w += 1
-        if w == last:
-            w, base = first, base + s.signal[signal, c.LAP]
-        green, until = base + plan.window[w, c.GREEN0], base + plan.window[w, c.GREEN1]
-        yellow, shows = plan.window[w, c.YELLOW], plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
+        w, base = _next_window(s, signal, w, base)
+        if beyond:
+            green, until = base + plan.window[w, c.GREEN0], base + plan.window[w, c.GREEN1]
+            yellow, shows = plan.window[w, c.YELLOW], plan.window[w, c.MODE] | plan.window[w, c.FRESH] << 4
+        else:
+            green, until = s.signal[signal, c.NEXT_FROM], s.signal[signal, c.NEXT_UNTIL]
+            yellow, shows = s.signal[signal, c.NEXT_AFTER], s.signal[signal, c.NEXT_SHOWS]
+            beyond = True
     return c.NEVER
 
 
@@ -660,6 +675,12 @@ def _fetch_lane(s, lane):
 
 
 @njit(forceinline=True, **FAST)
+def _fetch_beside(s, lane):
+    """What is asked of a lane by others; of none the first row: to look for a page that is not there takes long."""
+    prefetch(s.lane, max(lane, 0), c.SLOT)
+
+
+@njit(forceinline=True, **FAST)
 def _look_ahead(net, trips, s, first):
     """Fetch what the next events of the tick need: in larger networks the kernel waits for memory most of the time.
 
@@ -679,7 +700,7 @@ def _look_ahead(net, trips, s, first):
     fourth = s.following[third]
     if fourth < 0:
         return
-    prefetch(s.veh, s.lane[fourth, c.HEAD], 0)
+    prefetch(s.veh, max(s.lane[fourth, c.HEAD], 0), 0)
     fifth = s.following[fourth]
     if fifth >= 0:
         _fetch_lane(s, fifth)
@@ -713,9 +734,8 @@ def _fetch_further(net, trips, s, lane):
         prefetch(net.way, trips.route[s.veh[head, c.STEP]], 0)
         return
     conn, behind = s.veh[head, c.CONN], s.veh[head, c.NEXT]
-    prefetch(s.lane, s.lane[lane, c.BLOCKER], c.SLOT)
-    prefetch(s.lane, s.lane[lane, c.LEFT], c.SLOT)
-    prefetch(s.lane, s.lane[lane, c.RIGHT], c.SLOT)
+    for beside in range(c.BLOCKER, c.RIGHT + 1):
+        _fetch_beside(s, s.lane[lane, beside])
     if conn >= 0:
         prefetch(net.way, trips.route[s.veh[head, c.STEP] + 1], 0)
         prefetch(net.foe, net.conn[conn, c.FOE0], 0)
@@ -741,7 +761,7 @@ def _fetch(net, trips, s, lane):
         n += 1
     s.soon[0, c.SOON_AFTER] = lane
     for i in range(n):
-        prefetch(s.veh, s.lane[s.soon[i, c.SOON_LANE], c.HEAD], 0)
+        prefetch(s.veh, max(s.lane[s.soon[i, c.SOON_LANE], c.HEAD], 0), 0)
     for i in range(n):
         _fetch_heads(net, trips, s, i)
     for i in range(n):
@@ -773,8 +793,7 @@ def _fetch_heads(net, trips, s, i):
         prefetch(net.conn, conn, 0)
         step += 1
         for beside in range(c.BLOCKER, c.RIGHT + 1):
-            if s.lane[lane, beside] >= 0:
-                prefetch(s.lane, s.lane[lane, beside], c.SLOT)
+            _fetch_beside(s, s.lane[lane, beside])
     s.soon[i, c.SOON_PAIR] = step
     prefetch(trips.route, step, 0)
     prefetch(trips.lanes, step, 0)
@@ -790,7 +809,7 @@ def _fetch_ways(net, trips, s, i):
         prefetch(net.way, first, 0)
     if conn >= 0:
         prefetch(net.foe, net.conn[conn, c.FOE0], 0)
-        prefetch(s.lane, net.conn[conn, c.PLACE], c.SLOT)
+        _fetch_beside(s, net.conn[conn, c.PLACE])
     if behind >= 0:
         if s.veh[behind, c.CONN] >= 0:
             prefetch(net.conn, s.veh[behind, c.CONN], 0)
@@ -821,7 +840,10 @@ def _fetch_queues(net, s, i):
         return
     for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
         lane, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_SIGNAL]
-        prefetch(s.ring, s.lane[lane, c.RING] + s.lane[lane, c.SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
+        size = s.lane[lane, c.STORAGE] + c.ON_WAY
+        at = s.lane[lane, c.SLOT] % size
+        prefetch(s.ring, s.lane[lane, c.RING] + at, 0)
+        prefetch(s.ring, s.lane[lane, c.RING] + (at + c.ON_WAY if at + c.ON_WAY < size else 0), 0)
         if s.lane[lane, c.HEAD] >= 0:
             prefetch(s.veh, s.lane[lane, c.TAIL], 0)
         elif signal >= 0:
@@ -829,6 +851,7 @@ def _fetch_queues(net, s, i):
     if conn >= 0 and s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
             if s.lane[net.foe[f, c.FOE_LANE], c.HEAD] >= 0:
+                prefetch(s.lane, net.foe[f, c.FOE_LANE], c.FREE)
                 prefetch(s.veh, s.lane[net.foe[f, c.FOE_LANE], c.HEAD], 0)
 
 
@@ -909,8 +932,8 @@ def run(net, plan, trips, const, s, out):
                 scout = s.soon[0, c.SOON_AFTER]
             elif scout >= 0:  # the list itself is fetched one by one, as far ahead as the data of its events
                 scout = s.following[scout]
-                prefetch(s.following, scout, 0)
-                _fetch_lane(s, scout)
+                prefetch(s.following, max(scout, 0), 0)
+                _fetch_lane(s, max(scout, 0))
             fetched -= 1
             if lane >= n_owner:
                 _decide(net, plan, const, s, lane, now)

@@ -27,9 +27,10 @@ FULL, NOT_THERE = 10_000, 20_000
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor
 # approach; 1000 × ticks per dm of vehicle in the headway; speed on the junction [dm/s]; waiting place; signal; foes
 # [FOE0, FOE1); lanes of the next link it leads to (bits); use of yellow that comes from its speed;
-# gap it needs before the next foe; ways from the lanes beside it into the same lane
+# gap it needs before the next foe; ways from the lanes beside it into the same lane; from start of green until the
+# first of a queue passes
 CROSS, PLACE_CROSS, LOSS, APPROACH, PACE, SPEED, PLACE, SIGNAL, FOE0, FOE1, TO_MASK, USE, CLEAR_GAP = range(13)
-MERGE_LEFT, MERGE_RIGHT = 13, 14
+MERGE_LEFT, MERGE_RIGHT, START_UP = 13, 14, 15
 N_CONN = 16  # a row is one line of the cache
 # rows of foes: where they come from, and how long one that passed is in the way
 FOE_LANE, FOE_CONN, FOE_CLEAR = range(3)
@@ -70,8 +71,9 @@ N_VEH_STATE = 8
 # vehicles (changing, kept with the log only): lane it entered the link by, when it changed to the next one (or NEVER)
 BY_LANE, CHANGED = range(2)
 # signals (changing): their windows and cycle; the window that is open or comes next, and the begin of its cycle; that
-# window: green from, until, yellow behind it, mode (and 16 where the signal was closed before)
+# window: green from, until, yellow behind it, mode (and 16 where the signal was closed before); the next one
 FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
+NEXT_FROM, NEXT_UNTIL, NEXT_AFTER, NEXT_SHOWS = range(9, 13)
 N_SIGNAL_STATE = 16  # a row is one line of the cache
 LIVE = -1
 """Instead of WINDOW1: an actuated controller writes the signal's two windows, from row WINDOW0 of the live ones on."""
@@ -95,12 +97,12 @@ ON_WAY, SOON, PER_VEH = 2, 50, 20
 """Vehicles on the way to a lane beyond its places; heads of queues that move go so soon; time per vehicle. [ticks]"""
 # constants: ticks, but for N_EARLY, LANE_CHANGE and LANE_AHEAD [veh], ACCEL [dm/s²]; vehicles due from COUNT_FROM on
 # count; for the first N_START of a queue their speed at the stop line [dm/s] and their use of yellow
-REACTION, START_UP, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(8)
-ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(8, 17)
-LANE_AHEAD, IGNORE, MERGE = 17, 18, 19
+REACTION, SECOND, EARLY, N_EARLY, FOLLOW_UP, STOP_ON_RED, ACCEL = range(7)
+ENTRY_HEADWAY, ENTRY_LOSS, LANE_CHANGE, END, COUNT_FROM, STUCK, STUCK_VEH, IMPATIENCE, CREEP = range(7, 16)
+LANE_AHEAD, IGNORE, MERGE = 16, 17, 18
 N_START = 8
-REACHED0, USE0 = 20, 20 + N_START
-N_CONST = 20 + 2 * N_START
+REACHED0, USE0 = 19, 19 + N_START
+N_CONST = 19 + 2 * N_START
 
 Ints = NDArray[np.int32]
 

@@ -87,8 +87,10 @@ class Scene:
     def effective(self) -> Windows:
         """When each lane may discharge: less the start-up, plus the use of yellow, (L,)."""
         parameters, raw, yellow = self.simulator.compiled.parameters, self.openings, self._openings[2]
+        start_up = np.zeros(self.n_lane, np.int64)
+        start_up[self.lane_of] = self.simulator.compiled.arrays.conn[:, k.START_UP]
         closes = (raw.length > 0) & (raw.length < raw.cycle[:, None])
-        lost = np.where(closes, round(parameters.start_up_s * TICKS), 0)
+        lost = np.where(closes, start_up[:, None], 0)
         used = np.array([ticks(yellow_use_s(float(v), parameters)) for v in self.speed_mps], np.int64)
         length = np.maximum(0, raw.length - lost + np.minimum(yellow, used[:, None]) * closes)
         return Windows(raw.cycle, raw.origin, (raw.start + lost) % raw.cycle[:, None], length)

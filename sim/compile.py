@@ -32,6 +32,8 @@ SPEED_RANGE = 0.7, 1.3
 LEAST_PHASE_S = 3.0
 """Greens of actuated controllers that are kept of a run: room for one in so many seconds per signal. [s]"""
 VEHICLE_M = 4.5
+MOST_START_UP_S = 20.0
+"""Nobody takes longer to start. [s]"""
 VEHICLE_SHARE = 0.75
 """Of the spacing in a queue, what is vehicle and not gap. [-]"""
 
@@ -104,6 +106,7 @@ def _conn_row(connection: Connection, link_speed_mps: float, parameters: SimPara
     row[k.PLACE] = row[k.MERGE_LEFT] = row[k.MERGE_RIGHT] = -1
     row[k.SIGNAL] = -1
     row[k.CLEAR_GAP] = ticks(critical_gap_s(connection, parameters))
+    row[k.START_UP] = ticks(parameters.start_up_s)
     return row
 
 
@@ -127,6 +130,7 @@ def compile_network(
     *,
     spacing_m: float | None = None,
     saturation_vph: Mapping[tuple[str, int], float] | None = None,
+    start_up_s: Mapping[tuple[str, int], float] | None = None,
 ) -> CompiledNetwork:
     """Lay the network out for the kernel.
 
@@ -137,13 +141,16 @@ def compile_network(
     saturation_vph : mapping, optional
         (link, lane index) → saturation flow of the lane, counted in the field or by the factors of a manual. [veh/h]
         Lanes that are not named discharge as their vehicles' length and the speeds of network and turn let them.
+    start_up_s : mapping, optional
+        (link, lane index) → time from start of green until the first of a queue passes; others: the parameters'. [s]
 
     Raises
     ------
     NetworkError
-        Saturation flows of lanes that are not there, or out of range.
+        Saturation flows or start-up times of lanes that are not there, or out of range.
     """
     saturation = _saturation(network, parameters, saturation_vph or {})
+    start_ups = _start_ups(network, start_up_s or {})
     spacing = spacing_m if spacing_m is not None else parameters.spacing_m
     lane_of: dict[tuple[str, int], int] = {}
     lane_link: list[str] = []
@@ -178,6 +185,8 @@ def compile_network(
         if (c.from_link, c.from_lane) in saturation:
             headway_s = 3600 / saturation[c.from_link, c.from_lane]
             row[k.PACE] = max(0, round(100 * TICKS * (headway_s - parameters.reaction_headway_s) / spacing))
+        if (c.from_link, c.from_lane) in start_ups:
+            row[k.START_UP] = ticks(start_ups[c.from_link, c.from_lane])
         if c.controller_id is not None and c.link_index is not None:
             row[k.SIGNAL] = signal_of[c.controller_id, c.link_index]
         if c.wait_m > 0 and c.yields_to:
@@ -231,6 +240,21 @@ def _saturation(
     if faults:
         raise NetworkError("saturation flows", faults)
     return saturation_vph
+
+
+def _start_ups(network: RoadNetwork, start_up_s: Mapping[tuple[str, int], float]) -> Mapping[tuple[str, int], float]:
+    faults = []
+    for (link, index), time_s in start_up_s.items():
+        if link not in network.links or not 0 <= index < len(network.links[link].lanes):
+            faults.append(f"start-up time of lane {index} of link {link!r}: there is no such lane; correct its name")
+        elif not 0 <= time_s <= MOST_START_UP_S:
+            faults.append(
+                f"start-up time of lane {index} of link {link!r} is {time_s} s; needs to be from 0 to "
+                f"{MOST_START_UP_S} s"
+            )
+    if faults:
+        raise NetworkError("start-up times", faults)
+    return start_up_s
 
 
 def _waiting_place(
@@ -603,7 +627,6 @@ def constants(
     """The parameters as the kernel's row of constants, for a run of warmup_s + length_s; shape (N_CONST,)."""
     row = np.zeros(k.N_CONST, np.int32)
     row[k.REACTION] = ticks(parameters.reaction_headway_s)
-    row[k.START_UP] = ticks(parameters.start_up_s)
     row[k.EARLY] = ticks(parameters.early_headway_s)
     row[k.N_EARLY] = parameters.n_early
     row[k.SECOND] = ticks(parameters.second_headway_s)

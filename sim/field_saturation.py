@@ -10,8 +10,13 @@ import numpy as np
 from network_data.discharge.headways import Range
 from network_data.discharge.lanes import Lane, LaneDischarge
 from network_data.network import RoadNetwork
+from sim.compile import MOST_START_UP_S
 from sim.lane_groups import LaneGroup, lane_groups
+from sim.parameters import STREET, SimParameters
 from sim.saturation import LaneSaturation, SaturationSettings, lane_saturations
+
+MEASURED_VEH = 4
+"""Vehicles of a queue that a measured start-up loss is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +126,28 @@ def field_saturations(groups: Mapping[str, GroupDischarge], found: Mapping[Lane,
 def field_start_up_s(found: Mapping[Lane, LaneDischarge]) -> float | None:
     """Start-up loss of the network's queues, as `ClosedFormSettings.start_up_s` takes it; None where none is measured.
 
-    The median of the measured lanes, at least 0: single ones stray by more than streets differ. The simulation's own
-    start-up time is a constant of its drivers (`SimParameters.start_up_s`) and stays as it is.
+    The median of the measured lanes, at least 0: single ones stray by more than streets differ. The simulation takes
+    those of lane groups, see `field_start_ups`.
     """
     losses = [one.startup_loss_s.value for one in found.values() if one.startup_loss_s is not None]
     return max(0.0, float(np.median(losses))) if losses else None
+
+
+def field_start_ups(groups: Mapping[str, GroupDischarge], parameters: SimParameters = STREET) -> dict[Lane, float]:
+    """What the simulation takes of start-up losses: (link, lane) → time from start of green until the first passes. [s]
+
+    A measured loss is what the first four of a queue take beyond four saturation headways. The first starts at such a
+    time that the fourth passes when it says, behind it the headways of the parameters and the lane's saturation flow.
+    Of each group the mean over its measured lanes; groups without one are not in it.
+    """
+    out = {}
+    for one in groups.values():
+        if one.startup_loss_s is None:
+            continue
+        headway_s = 3600 / one.per_lane_vph
+        early = [parameters.second_headway_s, *(parameters.early_headway_s for _ in range(MEASURED_VEH - 2))]
+        behind = [max(headway_s, own if n < parameters.n_early else 0.0) for n, own in enumerate(early)]
+        start_up_s = one.startup_loss_s.value + MEASURED_VEH * headway_s - sum(behind)
+        for lane in one.group.lanes:
+            out[one.group.link, lane] = min(MOST_START_UP_S, max(0.0, start_up_s))
+    return out

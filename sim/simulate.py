@@ -79,6 +79,8 @@ class Simulator:
         Threads; results do not depend on it.
     saturation_vph : mapping, optional
         (link, lane index) → saturation flow from the field or a manual (`sim.saturation`). [veh/h]
+    start_up_s : mapping, optional
+        (link, lane index) → start-up time from the field (`sim.field_saturation.field_start_ups`). [s]
     """
 
     def __init__(
@@ -93,11 +95,12 @@ class Simulator:
         workers: int = 1,
         parameters: SimParameters = STREET,
         saturation_vph: Mapping[tuple[str, int], float] | None = None,
+        start_up_s: Mapping[tuple[str, int], float] | None = None,
     ) -> None:
         spacings = [mean_spacing_m(trips) for trips in realizations if len(trips)]
         spacing = float(np.mean(spacings)) if spacings else parameters.spacing_m
         self.compiled: CompiledNetwork = compile_network(
-            network, parameters, spacing_m=spacing, saturation_vph=saturation_vph
+            network, parameters, spacing_m=spacing, saturation_vph=saturation_vph, start_up_s=start_up_s
         )
         self.begin_s, self.end_s, self.warmup_s = begin_s, end_s, warmup_s
         self._constants = constants(parameters, spacing_m=spacing, length_s=end_s - begin_s, warmup_s=warmup_s)

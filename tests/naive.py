@@ -16,9 +16,9 @@ NEVER = 2_000_000_000
 STOP_AND_GO, PERMITTED, PROTECTED = 0, 1, 2
 # what the twin reads of the kernel's tables, by the names of their columns
 LANE = ("bit", "free", "drive", "storage", "wave", "spacing", "stop", "keep_clear")
-CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap")
+CONNECTION = ("cross", "place_cross", "loss", "approach", "pace", "speed", "to_mask", "use", "clear_gap", "start_up")
 CONSTANTS = (
-    "reaction", "start_up", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
+    "reaction", "second", "early", "n_early", "follow_up", "stop_on_red", "accel", "entry_headway",
     "entry_loss", "lane_change", "end", "count_from", "stuck", "stuck_veh", "impatience", "creep",
     "lane_ahead", "ignore", "merge",
 )  # fmt: skip
@@ -117,6 +117,7 @@ class Connection:
     to_mask: int
     use: int
     clear_gap: int
+    start_up: int
     place: Lane | None = None
     signal: Signal | None = None
     foes: list[tuple[Lane, Connection, int]] = field(default_factory=list)
@@ -139,7 +140,9 @@ class Signal:
     base: int
     windows: list[tuple[int, int, int, int, int]]
 
-    def next_pass(self, lane: Lane, t: int, arrival: int, use: int, const: dict[str, Any]) -> tuple[int, int, int, int]:
+    def next_pass(
+        self, lane: Lane, t: int, arrival: int, use: int, start_up: int, const: dict[str, Any]
+    ) -> tuple[int, int, int, int]:
         """(when, end of that green with the yellow used, mode, start of that green), the earliest from t on."""
         start = t - (t - self.base) % self.cycle
         options = []
@@ -147,8 +150,8 @@ class Signal:
             for a, b, yellow, mode, fresh in self.windows:
                 green = start + lap * self.cycle + a
                 go = max(t, green)
-                if fresh and arrival < green + const["start_up"]:
-                    go = max(go, green + const["start_up"])
+                if fresh and arrival < green + start_up:
+                    go = max(go, green + start_up)
                 nth = lane.n_green if lane.green_start == green else 0
                 slow = go > arrival + 5 and nth < len(const["uses"])
                 end = start + lap * self.cycle + b + min(yellow, min(use, const["uses"][nth]) if slow else use)
@@ -255,7 +258,9 @@ class Simulation:
             if conn.signal is None:
                 t = max(t, arrival + conn.approach)
             else:
-                t, lane.green_end, mode, green = conn.signal.next_pass(lane, t, arrival, conn.use, self.const)
+                t, lane.green_end, mode, green = conn.signal.next_pass(
+                    lane, t, arrival, conn.use, conn.start_up, self.const
+                )
                 if t < NEVER:
                     lane.mode = mode
                 if t < NEVER and lane.green_start != green:

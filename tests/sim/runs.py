@@ -96,14 +96,19 @@ def run(
     spacing_m: float = SPACING_M,
     seed: int = 0,
     saturation_vph: dict[tuple[str, int], float] | None = None,
+    start_up_s: dict[tuple[str, int], float] | None = None,
+    fetched: int = 0,
 ) -> Run:
-    """Simulate and check all invariants."""
+    """Simulate and check all invariants; `fetched` events together, as in large networks."""
     plan = plan if plan is not None else field_plan(network)
-    compiled = compile_network(network, parameters, spacing_m=spacing_m, saturation_vph=saturation_vph)
+    compiled = compile_network(
+        network, parameters, spacing_m=spacing_m, saturation_vph=saturation_vph, start_up_s=start_up_s
+    )
     arrays = compile_plan(compiled, plan, begin_s=begin_s - warmup_s)
     table = compile_trips(compiled, vehicles, begin_s=begin_s, seed=seed, warmup_s=warmup_s)
     const = constants(parameters, spacing_m=spacing_m, length_s=length_s, warmup_s=warmup_s)
     state = new_state(compiled, arrays, len(table.vehicle), int(const[k.END]))
+    state = state._replace(soon=np.empty((fetched, k.N_SOON), np.int32))
     totals, n = np.zeros(k.N_TOTALS, np.int64), np.zeros(1, np.int64)
     log = np.empty((2 * len(table.route) + 1, k.N_LOG), np.int32)
     _kernels.run(compiled.arrays, arrays, table, const, state, k.Results(totals, log, n))

@@ -9,7 +9,8 @@ from network_data.discharge.lanes import LaneDischarge
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim.closed_forms import ClosedFormSettings, closed_form
-from sim.field_saturation import field_saturations, field_start_up_s, group_discharges
+from sim.field_saturation import field_saturations, field_start_up_s, field_start_ups, group_discharges
+from sim.parameters import STREET
 from sim.saturation import SaturationSettings
 from tests.builders import NetworkBuilder
 
@@ -78,3 +79,11 @@ def test_a_measured_start_up_loss_reaches_the_closed_forms() -> None:
     )
     for group in measured:
         assert measured[group].capacity_vph < small[group].capacity_vph
+
+
+def test_a_measured_start_up_loss_reaches_the_simulation() -> None:
+    """The fourth of a queue passes when four saturation headways and the measured loss are over, on all lanes."""
+    found = {("in", 0): told(0, 1800.0)}
+    start_ups = field_start_ups(group_discharges(three_lanes(), found))
+    behind = STREET.second_headway_s + 2 * STREET.early_headway_s
+    assert start_ups == {lane: pytest.approx(2.0 + 4 * 2.0 - behind) for lane in (("in", 0), ("in", 1))}

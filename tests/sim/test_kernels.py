@@ -27,9 +27,12 @@ def test_kernel_equals_its_naive_twin(seed: int, n_nodes: int, n_veh: int) -> No
     vehicles = random_trips(rng, network, n_veh, LENGTH_S)
     parameters = replace(rng.choice((STREET, SUMO)), n_early=rng.choice((0, 4)), lane_change_veh=rng.choice((0, 2)))
 
+    lanes = [(link.id, lane.index) for link in network.links.values() for lane in link.lanes]
     done = run(
-        network, vehicles, length_s=LENGTH_S, warmup_s=rng.choice((0.0, 20.0)), parameters=parameters, seed=seed % 7
-    )
+        network, vehicles, length_s=LENGTH_S, warmup_s=rng.choice((0.0, 20.0)), parameters=parameters, seed=seed % 7,
+        start_up_s={lane: rng.uniform(0.0, 4.0) for lane in rng.sample(lanes, len(lanes) // 2)},
+        fetched=rng.choice((0, 3)),
+    )  # fmt: skip
     twin = naive.simulate(done.compiled.arrays, done.arrays, done.trips, done.const)
 
     assert done.totals == twin.totals
