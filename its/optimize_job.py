@@ -61,6 +61,8 @@ log = logging.getLogger(__name__)
 
 MOST_EXPLAINED = 500
 """Signals up to which every changed number is explained."""
+SIDE_BY_SIDE_UP_TO = 3_000
+"""Signals up to which field plan and result are measured side by side."""
 INDENTED_UP_TO = 60
 """Signals up to which run.json is laid out in lines; in larger networks it is compact."""
 TRADEOFF_SHARE = 0.6
@@ -236,7 +238,9 @@ def _measure_and_write(request: OptimizeRequest, inputs: _Inputs, people: People
     with console.stage("measure"):
         ladder = result.ladder if len(inputs.network.controllers) <= STAGES_UP_TO else result.ladder[-1:]
         steps = [("field plan", inputs.field), *((step.name, step.plan) for step in ladder)]
-        with ThreadPoolExecutor(inputs.effort.workers) as pool:
+        # what measuring holds of each plan is gigabytes in the largest networks: one after the other there
+        at_once = inputs.effort.workers if len(inputs.network.controllers) <= SIDE_BY_SIDE_UP_TO else 1
+        with ThreadPoolExecutor(at_once) as pool:
             found = list(
                 pool.map(lambda step: measure(result.simulator, step[1], people=people, weights=result.weights), steps)
             )
