@@ -110,7 +110,7 @@ class Format:
 
 def _inspected(path: Path) -> object:
     with contextlib.redirect_stdout(io.StringIO()):
-        return inspect_job(path, network_path=None, as_json=True)
+        return inspect_job(path, network_path=None, settings_path=None, as_json=True)
 
 
 def _read_on_crossroads(path: Path) -> object:

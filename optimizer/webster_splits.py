@@ -30,7 +30,7 @@ def stage_ratios(
     A head belongs to one of the stages in which it is green: to one where it is protected, of these to the longest.
     Heads that are green in all of them bind none.
     """
-    stages = np.flatnonzero(stretch)
+    stages = [int(n) for n in np.flatnonzero(stretch)]
     out = np.full(len(stages), LEAST_RATIO)
     for head, ratio in enumerate(flows.needed_share()):
         shown = [
