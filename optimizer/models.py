@@ -169,7 +169,7 @@ def kept_share(
             continue
         today = field_plan.green_s(head.index) / field_plan.cycle_s
         saturated = field_plan.green_s(head.index, "G") > 0 and need[head.index] >= SATURATED * today
-        kept = KEPT_SHARE if links & unmeasured else SATURATED_SHARE if saturated else 0.0
+        kept = max(KEPT_SHARE if links & unmeasured else 0.0, SATURATED_SHARE if saturated else 0.0)
         kept = 1.0 if links & queued else kept
         out[head.index] = kept * today
     return out

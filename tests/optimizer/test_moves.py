@@ -1,5 +1,7 @@
 """Moves keep every rule, the cycle's bounds and what the settings freeze."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,23 @@ def test_where_loops_see_a_queue_stand_no_green_share_is_taken() -> None:
     for head in controller.heads:
         own = any(at.network.connections[i].from_link == "ni" for i in head.connections)
         assert share[head.index] == (field.green_s(head.index) / field.cycle_s if own else 0.0)
+
+
+def test_saturated_approaches_keep_their_share_with_and_without_loops() -> None:
+    """Without a loop nine tenths are kept; what the flows call saturated keeps more, whoever counts it."""
+    at = crossroads_scene()
+    controller, field = at.network.controllers["c"], field_plan(at.network).controllers["c"]
+    flows = at.neighbourhood.models[0].flows
+    full = dataclasses.replace(flows, flow_vph=np.where(flows.flow_vph > 0, flows.saturation_vph, 0.0))
+    links = frozenset(at.network.connections[i].from_link for head in controller.heads for i in head.connections)
+    heads = [head.index for head in controller.heads if head.connections]
+    today = np.array([field.green_s(index) / field.cycle_s for index in heads])
+    assert kept_share(at.network, controller, field, flows, links)[heads] == pytest.approx(0.9 * today)
+    counted = kept_share(at.network, controller, field, full, frozenset())[heads]
+    assert (counted > 0).any()
+    assert counted[counted > 0] == pytest.approx(0.97 * today[counted > 0])
+    blind = kept_share(at.network, controller, field, full, links)[heads]
+    assert blind == pytest.approx(np.where(counted > 0, 0.97, 0.9) * today)
 
 
 def test_a_field_cycle_below_the_least_one_does_not_stop_the_search() -> None:
