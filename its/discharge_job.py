@@ -27,7 +27,7 @@ from network_data.formats.hires_measures import read_channels
 from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from network_data.settings import load_settings
-from sim.field_saturation import GroupDischarge, field_saturations, group_discharges
+from sim.field_saturation import GroupDischarge, field_saturations, field_start_ups, group_discharges
 from sim.saturation import SaturationSettings
 
 
@@ -130,15 +130,16 @@ def _period(request: DischargeRequest, first_s: float, last_s: float) -> tuple[f
 def settings_text(groups: Mapping[str, GroupDischarge], found: Mapping[Lane, LaneDischarge], standard: Standard) -> str:
     """The settings section by which `its simulate` and `its optimize` take the measured flows."""
     lines = [
-        "# saturation flows from stop-bar loops, made by its discharge; lanes that are not named follow the manual",
+        "# saturation flows and start-up times from stop-bar loops (its discharge); lanes not named follow the manual",
         "[saturation]",
         f'standard = "{standard}"',
         "conditions = [",
     ]
-    lines += [
-        f"  {{ link = {json.dumps(link)}, lane = {lane}, measured_vph = {flow:.0f} }},"
-        for (link, lane), flow in sorted(field_saturations(groups, found).items())
-    ]
+    flows, start_ups = field_saturations(groups, found), field_start_ups(groups)
+    for link, lane in sorted(flows.keys() | start_ups.keys()):
+        told = [f"measured_vph = {flows[link, lane]:.0f}"] if (link, lane) in flows else []
+        told += [f"start_up_s = {start_ups[link, lane]:.2f}"] if (link, lane) in start_ups else []
+        lines.append(f"  {{ link = {json.dumps(link)}, lane = {lane}, {', '.join(told)} }},")
     return "\n".join([*lines, "]", ""])
 
 

@@ -49,6 +49,7 @@ def explain_job(request: ExplainRequest) -> int:
             end_s=loaded.end_s,
             seed=request.seed,
             saturation_vph=saturation_of(settings.saturation, network, trips, field),
+            start_up_s=settings.saturation.start_ups_s(network),
         )
         before, after = (measure(simulator, one, people=people) for one in (field, plan))
     reasons = explain(

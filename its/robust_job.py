@@ -62,6 +62,7 @@ def robust_json(
         seed=seed,
         workers=settings.search.workers,
         saturation_vph=saturation(flat) if saturation is not None else None,
+        start_up_s=settings.saturation.start_ups_s(network),
     )
     out["plans"] = [outcome_json(one) for one in judged]
     out["said"] = said(judged, settings.objective)

@@ -34,4 +34,4 @@ def _place(condition: LaneCondition) -> Place:
 
 
 def _conditions(condition: LaneCondition) -> LaneConditions:
-    return LaneConditions(**condition.model_dump(exclude={"link", "lane"}))
+    return LaneConditions(**condition.model_dump(exclude={"link", "lane", "start_up_s"}))

@@ -57,6 +57,7 @@ def simulate_job(request: SimulateRequest) -> int:
             seed=request.seed,
             parameters=SETS[_parameters(request)],
             saturation_vph=saturation_of(settings.saturation, network, traffic.trips, control.plan_at(traffic.begin_s)),
+            start_up_s=settings.saturation.start_ups_s(network),
         )
         measures = measure(simulator, shown, people=people, actuated=control.actuated, weights=traffic.weights)
     switched = {t.controller_id for t in transitions}  # what they show over the period has no cycle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -14,6 +14,9 @@ from network_data.errors import SettingsError
 from network_data.settings_base import Section
 from network_data.settings_day import DaySettings
 from network_data.settings_signals import SignalSettings
+
+if TYPE_CHECKING:
+    from network_data.network import RoadNetwork
 
 Storage = Annotated[float, Field(gt=0, le=1)]
 Group = Annotated[tuple[str, ...], Field(strict=False, min_length=2)]
@@ -98,6 +101,9 @@ class LaneCondition(Section):
     link: str
     lane: int | None = Field(None, ge=0, description="0 is the rightmost; all of the link's lanes where it is left out")
     measured_vph: float | None = Field(None, gt=0)
+    start_up_s: float | None = Field(
+        None, ge=0, le=20, description="from start of green until the first vehicle of a queue passes"
+    )
     grade: float = 0.0
     heavy_share: float = Field(0.0, ge=0, le=1)
     parking_per_h: float | None = Field(None, ge=0)
@@ -114,8 +120,8 @@ class LaneCondition(Section):
 
     @property
     def asks_for_a_manual(self) -> bool:
-        """Whether it holds more than a measured flow."""
-        return bool(self.model_fields_set - {"link", "lane", "measured_vph"})
+        """Whether it holds more than what was measured."""
+        return bool(self.model_fields_set - {"link", "lane", "measured_vph", "start_up_s"})
 
 
 class Saturation(Section):
@@ -124,6 +130,18 @@ class Saturation(Section):
     standard: Literal["network", "hcm", "khcm"] = "network"
     base_vph: float | None = Field(None, gt=0, description="the manual's own by default")
     conditions: tuple[LaneCondition, ...] = Field((), strict=False)
+
+    def start_ups_s(self, network: RoadNetwork) -> dict[tuple[str, int], float]:
+        """(link, lane) → time from start of green until the first vehicle of a queue passes, where it is stated. [s]
+
+        What is said of one lane goes before what is said of its link. Names that the network does not have stay in it.
+        """
+        out: dict[tuple[str, int], float] = {}
+        for one in sorted(self.conditions, key=lambda one: one.lane is not None):
+            if one.start_up_s is not None:
+                n = len(network.links[one.link].lanes) if one.link in network.links else 1
+                out |= {(one.link, lane): one.start_up_s for lane in (range(n) if one.lane is None else (one.lane,))}
+        return out
 
     def faults(self) -> list[str]:
         """What contradicts itself."""
@@ -137,7 +155,9 @@ class Saturation(Section):
                 out.append(f"{where}: is the second one of this link and lane; keep one")
             seen.add((condition.link, condition.lane))
             if self.standard == "network" and condition.asks_for_a_manual:
-                out.append(f"{where}: only measured_vph counts without a manual; set standard to 'hcm' or 'khcm'")
+                out.append(
+                    f"{where}: only measured_vph and start_up_s count without a manual; set standard to 'hcm' or 'khcm'"
+                )
         return out
 
 

@@ -164,7 +164,7 @@ def optimize(
     saturation_vph = saturation(trips) if saturation is not None else {}
     simulator = Simulator(
         network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers,
-        saturation_vph=saturation_vph,
+        saturation_vph=saturation_vph, start_up_s=settings.saturation.start_ups_s(network),
     )  # fmt: skip
     flows = mean_flows_vph(demand)
     unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links

@@ -98,6 +98,7 @@ def judged_on(
     seed: int = 0,
     workers: int = 1,
     saturation_vph: Mapping[tuple[str, int], float] | None = None,
+    start_up_s: Mapping[tuple[str, int], float] | None = None,
 ) -> list[Outcome]:
     """Simulate plans on days that they were not made for.
 
@@ -111,7 +112,7 @@ def judged_on(
     flat = [trips for day in days for trips in day]
     simulator = Simulator(
         network, flat, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=workers,
-        saturation_vph=saturation_vph,
+        saturation_vph=saturation_vph, start_up_s=start_up_s,
     )  # fmt: skip
     edges = np.cumsum([0, *map(len, days)])
     rows = []

@@ -218,6 +218,7 @@ def trade_off(
     simulator = Simulator(
         network, trips, begin_s=begin_s, end_s=end_s, seed=seed + FRESH, workers=settings.search.workers,
         saturation_vph=saturation(trips) if saturation is not None else None,
+        start_up_s=settings.saturation.start_ups_s(network),
     )  # fmt: skip
     measurer = Measurer(
         network, simulator, weights_of(demand, len(network.controllers)), settings.people.pedestrians_ph

@@ -181,6 +181,7 @@ def traffic_of(place: Place, demand: DemandScenarios, part: Part, seed: int) -> 
         end_s=part.end_s,
         seed=own,
         saturation_vph=place.saturation(trips),
+        start_up_s=place.settings.saturation.start_ups_s(place.network),
     )
     settings = place.settings
     weighing = weighing_of(

@@ -420,6 +420,7 @@ def day_traffic(
         seed=seed,
         workers=settings.search.workers,
         saturation_vph=saturation(trips) if saturation is not None else {},
+        start_up_s=settings.saturation.start_ups_s(network),
     )
 
 

@@ -100,6 +100,7 @@ class DayTraffic:
     seed: int = 0
     workers: int = 1
     saturation_vph: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    start_up_s: Mapping[tuple[str, int], float] = field(default_factory=dict)
     n_runs: int = 0
     _days: Simulator | None = None
 
@@ -160,8 +161,9 @@ class DayTraffic:
     def _simulator(self, trips: Sequence[Trips], begin_s: float, end_s: float) -> Simulator:
         """A part of the day, in which all of its vehicles count."""
         return Simulator(
-            self.network, trips, begin_s=begin_s, end_s=end_s, seed=self.seed, saturation_vph=self.saturation_vph
-        )
+            self.network, trips, begin_s=begin_s, end_s=end_s, seed=self.seed, saturation_vph=self.saturation_vph,
+            start_up_s=self.start_up_s,
+        )  # fmt: skip
 
     def _costs(self, simulator: Simulator, plans: Sequence[TimingPlan]) -> Floats:
         """Cost of each plan (rows) on each day, (P, S)."""
@@ -229,6 +231,7 @@ class DayTraffic:
                 seed=self.seed,
                 workers=self.workers,
                 saturation_vph=self.saturation_vph,
+                start_up_s=self.start_up_s,
             )
         return self._days
 

@@ -50,6 +50,8 @@ def test_measured_flows_become_settings(loops: list[str | Path], tmp_path: Path,
     measured = {(c.link, c.lane): c.measured_vph for c in settings.conditions}
     assert measured["W_M1", 1] == pytest.approx(lane["saturation_vph"], abs=0.5)
     assert settings.standard == "hcm"
+    starts = {(c.link, c.lane): c.start_up_s for c in settings.conditions}
+    assert starts["W_M1", 1] == pytest.approx(3600 / lane["saturation_vph"], abs=3.0)  # of the order of a headway
     used = its("simulate", NETWORK, "--turns", turns, "--settings", out, "--realizations", "1", "--json")
     assert used.exit_code == 0, used.output
     assert strict_json(used.stdout)["simulated"]["saturation"] == "hcm"

@@ -71,6 +71,13 @@ def test_a_measured_saturation_flow_holds_its_lane_alone(tmp_path: Path, plain: 
     assert slow["simulated"]["readings"] == plain["simulated"]["readings"]
 
 
+def test_a_measured_start_up_time_delays_its_lane(tmp_path: Path, plain: dict[str, Any]) -> None:
+    """A queue that takes 8 s to start waits longer than one that takes the usual second."""
+    path = settings_of(tmp_path, '[saturation]\nconditions = [{ link = "W_M1", start_up_s = 8 }]\n')
+    slow = simulated(*SHORT, "--settings", path)
+    assert max(lane_delays(slow, "W_M1")) > 1.05 * max(lane_delays(plain, "W_M1"))
+
+
 @pytest.mark.parametrize("standard", ["hcm", "khcm"])
 def test_a_manual_gives_every_lane_its_flow(tmp_path: Path, standard: str) -> None:
     """Uphill with trucks a lane serves less than level without them; the result names the manual."""
@@ -93,7 +100,7 @@ conditions = [{ link = "nowhere" }, { link = "W_M1", lane = 9 }, { link = "M1_M2
     assert all(part in told for part in ("'nowhere'", "no lane 9", "grade"))
     text = '[saturation]\nbase_vph = 1900\nconditions = [{ link = "W_M1", grade = 0.1 }, { link = "W_M1" }]\n'
     told = refused(*SHORT, "--settings", settings_of(tmp_path, text))
-    assert all(part in told for part in ("base_vph", "only measured_vph", "second one"))
+    assert all(part in told for part in ("base_vph", "only measured_vph and start_up_s", "second one"))
     assert "measured_vph" in refused(
         *SHORT, "--settings", settings_of(tmp_path, '[saturation]\nconditions = [{ link = "W_M1", mesured_vph = 9 }]\n')
     )

@@ -7,6 +7,7 @@ import pytest
 
 from network_data.errors import SettingsError
 from network_data.settings import Settings, load_settings, settings_from
+from tests.network_data.crossroads import crossroads
 
 
 def from_text(text: str) -> Settings:
@@ -109,6 +110,19 @@ def test_conditions_of_lanes_need_a_manual_or_a_count() -> None:
             'conditions = [{ link = "a", grade = 0.1 }, { link = "a" }]\n'
         )
     assert len(caught.value.faults) == 4
+
+
+def test_start_ups_of_a_lane_go_before_those_of_its_link() -> None:
+    """A link's time is that of all its lanes; what is said of one lane counts there; names unknown are kept."""
+    table = """[saturation]
+    conditions = [{ link = "ni", lane = 0, start_up_s = 3.5 }, { link = "ni", start_up_s = 1.5 },
+                  { link = "si", measured_vph = 1700 }, { link = "nowhere", start_up_s = 2 }]"""
+    network = crossroads()
+    starts = from_text(table).saturation.start_ups_s(network)
+    n = len(network.links["ni"].lanes)
+    assert starts == {("ni", 0): 3.5, **{("ni", k): 1.5 for k in range(1, n)}, ("nowhere", 0): 2.0}
+    with pytest.raises(SettingsError, match="start_up_s"):
+        from_text('[saturation]\nconditions = [{ link = "ni", start_up_s = 40 }]')
 
 
 def test_a_misspelt_condition_is_named_with_the_nearest_one() -> None:
