@@ -242,6 +242,16 @@ def crossing_length_m(network: RoadNetwork | None, head: SignalHead) -> float:
     return max((x.length_m for x in network.crossings if x.id in head.crossing_ids), default=0.0)
 
 
+def walk_and_clear_s(length_m: float) -> float:
+    """What people need from the begin of their green on: the walk, and the way across. [s]"""
+    return WALK_S + length_m / WALK_SPEED_MPS
+
+
+def crossing_need_s(network: RoadNetwork | None, head: SignalHead) -> float:
+    """The same for the longest crossing behind a link index. [s]"""
+    return walk_and_clear_s(crossing_length_m(network, head))
+
+
 def _min_green_s(table: ProgramTable, field: ControllerPlan, head: SignalHead, min_green_s: float) -> float:
     """The floor, or the least minimum stated for a green of the link index where that is longer."""
     stated = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from network_data.clearance import EPSILON_S, WALK_S, WALK_SPEED_MPS, crossing_length_m
+from network_data.clearance import EPSILON_S, crossing_need_s, walk_and_clear_s
 from network_data.plans import GREEN
 from network_data.program_table import ProgramTable
 from network_data.rules_judged import Finding, Judged
@@ -18,7 +18,7 @@ def check_walk(judged: Judged) -> Iterator[Finding]:
     """
     for head in judged.heads:
         if head.kind == "crossing":
-            need_s = WALK_S + crossing_length_m(judged.network, head) / WALK_SPEED_MPS
+            need_s = crossing_need_s(judged.network, head)
             times = walk_times_s(judged.table, head.index, judged.foes.get(head.index, ()))
             today = walk_times_s(judged.reference, head.index, judged.foes.get(head.index, ()))
             yield from _judge(judged, judged.name(head.index), times, need_s, min(today, default=need_s))
@@ -61,7 +61,7 @@ def _assumed(judged: Judged) -> Iterator[Finding]:
             if any(network.connections[i].from_link == link_id for i in head.connections)
         ]
         width_m = sum(lane.width_m for lane in network.links[link_id].lanes)
-        need_s = WALK_S + width_m / WALK_SPEED_MPS
+        need_s = walk_and_clear_s(width_m)
         times, today = ([_longest_stop_s(table, heads)] for table in (judged.table, judged.reference))
         yield from _judge(judged, f"assumed crossing of {link_id}", times, need_s, today[0])
 

@@ -14,12 +14,10 @@ from typing import Literal, NamedTuple
 from network_data.clearance import (
     EPSILON_S,
     MIN_GREEN_S,
-    WALK_S,
-    WALK_SPEED_MPS,
     ClearanceMatrix,
     clearance_matrix,
     conflict_pairs,
-    crossing_length_m,
+    crossing_need_s,
     foes_of,
 )
 from network_data.controllers import Controller
@@ -158,11 +156,7 @@ def sequence_rules(
     yardstick = field or programs[0]
     n = len(yardstick.intervals[0].state)
     matrix = clearance_matrix(controller, yardstick, network=network, min_green_s=min_green_s)
-    walk_s = {
-        head.index: WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
-        for head in controller.heads[:n]
-        if head.kind == "crossing"
-    }
+    walk_s = {head.index: crossing_need_s(network, head) for head in controller.heads[:n] if head.kind == "crossing"}
     bare = SequenceRules(
         controller_id=controller.id,
         matrix=matrix,

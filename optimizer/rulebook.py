@@ -9,14 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.clearance import (
-    WALK_S,
-    WALK_SPEED_MPS,
-    ClearanceMatrix,
-    conflict_pairs,
-    crossing_length_m,
-    foes_of,
-)
+from network_data.clearance import ClearanceMatrix, conflict_pairs, crossing_need_s, foes_of, walk_and_clear_s
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, ControllerPlan
@@ -108,7 +101,7 @@ def _assumed_crossings(network: RoadNetwork, controller: Controller) -> tuple[tu
                 if any(network.connections[i].from_link == link for i in head.connections)
             ]
             width_m = sum(lane.width_m for lane in network.links[link].lanes)
-            out.append((heads, int(np.ceil(WALK_S + width_m / WALK_SPEED_MPS))))
+            out.append((heads, int(np.ceil(walk_and_clear_s(width_m)))))
     return tuple(out)
 
 
@@ -118,6 +111,6 @@ def _walks_s(network: RoadNetwork, controller: Controller, field: ControllerPlan
     out = np.zeros(controller.n_heads)
     for head in controller.heads:
         if head.kind == "crossing" and head.index < table.n_heads:
-            need = WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
+            need = crossing_need_s(network, head)
             out[head.index] = min([need, *walk_times_s(table, head.index, foes.get(head.index, ()))])
     return out

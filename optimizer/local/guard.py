@@ -9,15 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from network_data.clearance import (
-    EPSILON_S,
-    WALK_S,
-    WALK_SPEED_MPS,
-    ClearanceMatrix,
-    conflict_pairs,
-    crossing_length_m,
-    foes_of,
-)
+from network_data.clearance import EPSILON_S, ClearanceMatrix, conflict_pairs, crossing_need_s, foes_of
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan
@@ -150,7 +142,7 @@ def guard_of(
     walk_s = {}
     for head in controller.heads[: table.n_heads]:
         if head.kind == "crossing":
-            need_s = WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
+            need_s = crossing_need_s(network, head)
             walk_s[head.index] = min([need_s, *walk_times_s(table, head.index, foes.get(head.index, ()))])
     programs = (*controller.programs, program)
     return Guard(

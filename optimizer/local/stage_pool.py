@@ -10,14 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.clearance import (
-    WALK_S,
-    WALK_SPEED_MPS,
-    ClearanceMatrix,
-    conflict_pairs,
-    crossing_length_m,
-    foes_of,
-)
+from network_data.clearance import ClearanceMatrix, conflict_pairs, crossing_need_s, foes_of
 from network_data.controllers import Controller
 from network_data.network import RoadNetwork
 from network_data.plans import GREEN, OPEN, YELLOW, ControllerPlan
@@ -234,6 +227,6 @@ def _need_s(network: RoadNetwork, controller: Controller, n_heads: int, matrix: 
         out[k] = float(matrix.min_green_s[k])
         if head.kind == "crossing":
             clearance_s = max((matrix[k, j] for i, j in matrix.sources if i == k), default=0.0)
-            whole_s = WALK_S + crossing_length_m(network, head) / WALK_SPEED_MPS
+            whole_s = crossing_need_s(network, head)
             out[k] = max(out[k], whole_s - clearance_s)
     return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 
 from network_data.formats.salt.signals import SaltSignal
@@ -36,17 +36,22 @@ def with_yellow(signals: Mapping[str, SaltSignal]) -> tuple[dict[str, SaltSignal
         if not heads:
             out[node] = signal
             continue
-        programs = tuple(_yellowed(p) for p in signal.programs)
-        switches = tuple(Switch(at_s, _yellowed(program)) for at_s, program in signal.day.switches)
-        bounds = {
-            p.program_id: signal.bounds.get(p.program_id, ())
-            for p, old in zip(programs, signal.programs, strict=True)
-            if len(p.intervals) == len(old.intervals)
-        }
-        day = ControllerDay(controller_id=node, switches=switches)
-        out[node] = replace(signal, programs=programs, bounds=bounds, day=day)
+        out[node] = _changed(signal, _yellowed)
         said.append(f"{signal.name} ({node[:40]}): yellow behind the greens of {len(heads)} heads")
     return out, said
+
+
+def _changed(signal: SaltSignal, change: Callable[[ControllerPlan], ControllerPlan]) -> SaltSignal:
+    """A signal whose programs are changed, those of its day too; bounds of phases stay where the phases do."""
+    programs = tuple(change(p) for p in signal.programs)
+    bounds = {
+        p.program_id: signal.bounds.get(p.program_id, ())
+        for p, old in zip(programs, signal.programs, strict=True)
+        if len(p.intervals) == len(old.intervals)
+    }
+    switches = tuple(Switch(at_s, change(program)) for at_s, program in signal.day.switches)
+    day = ControllerDay(controller_id=signal.node_id, switches=switches)
+    return replace(signal, programs=programs, bounds=bounds, day=day)
 
 
 def _yellowed(program: ControllerPlan) -> ControllerPlan:
@@ -97,8 +102,6 @@ def with_turns_on_red(
             )
             return replace(program, intervals=rows)
 
-        switches = tuple(Switch(at_s, turned(program)) for at_s, program in signal.day.switches)
-        day = ControllerDay(controller_id=node, switches=switches)
-        out[node] = replace(signal, programs=tuple(map(turned, signal.programs)), day=day)
+        out[node] = _changed(signal, turned)
         n += len(heads)
     return out, [f"{n} heads of right turns: stop, then go, where they showed red"]
