@@ -82,8 +82,8 @@ def _look(path: Path, network: RoadNetwork | None, layout: CountLayout | None) -
     seen = Seen(path, kind)
     try:
         if layout is not None and as_counts(seen, layout):
-            pass
-        elif kind in TABLES:
+            return seen
+        if kind in TABLES:
             TABLES[kind](seen)
         elif kind is kinds.UNKNOWN:
             table_of(seen)
