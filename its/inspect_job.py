@@ -87,6 +87,8 @@ def _look(path: Path, network: RoadNetwork | None, layout: CountLayout | None) -
             TABLES[kind](seen)
         elif kind is kinds.UNKNOWN:
             table_of(seen)
+            if seen.kind is kinds.UNKNOWN:
+                seen.missing.append("a file of a known format (docs/formats.md)")
         elif kind in READERS and not (kind is kinds.PLAN_JSON and network is None):
             _of_content(seen, read_content(path, network))
         elif kind is kinds.PLAN_JSON:
