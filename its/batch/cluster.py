@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 from its.batch.task import Task
@@ -76,28 +77,39 @@ def _connected(address: str) -> Any:
 
 def _finished(client: Any, left: dict[Any, Task], address: str, stop: Callable[[], bool]) -> Iterator[Outcome]:
     """Outcomes as they come in; `left` shrinks."""
-    seen_s = time.monotonic()
+    seen_s = time.monotonic()  # when the scheduler last gave all that was asked
     while left:
         if stop():
             client.cancel(list(left))
             return
         ready = [one for one in left if one.done()]
-        if client.status == "running":
-            seen_s = time.monotonic()
         gone = [one for one in ready if one.status in ("cancelled", "lost")]
         if gone or time.monotonic() - seen_s > LOST_S:
             raise OutsideProgramError(
                 f"the scheduler at {address} was lost with {len(left)} districts to go; what is stored stays, run again"
             )
+        fetched = 0
         for one in ready:
-            yield _outcome(one, left.pop(one))
-        if not ready:
+            outcome = _outcome(one, left[one])
+            if outcome is not None:
+                fetched += 1
+                del left[one]
+                yield outcome
+        if client.status == "running" and fetched == len(ready):
+            seen_s = time.monotonic()
+        if not fetched:
             time.sleep(POLL_S)
 
 
-def _outcome(future: Any, task: Task) -> Outcome:
+def _outcome(future: Any, task: Task) -> Outcome | None:
+    """What a district came to; None where it is done but its outcome cannot be fetched (now)."""
     if future.status == "finished":
-        found: Outcome = future.result()
+        try:
+            found: Outcome = future.result()
+        except (OSError, CancelledError):
+            # the scheduler went between saying "finished" and handing the outcome over: whether it comes back
+            # or is lost is for the next look to say
+            return None
         future.release()
         return found
     error = future.exception()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -12,11 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from its.batch import local
-from its.batch.cluster import run_cluster
+from its.batch.cluster import _finished, run_cluster
 from its.batch.local import run_local
 from its.batch.task import Task, task_of
 from its.batch.work import Outcome, work
@@ -212,3 +215,41 @@ def test_a_scheduler_that_is_not_there_is_said(place: Path, monkeypatch: pytest.
     monkeypatch.setattr("its.batch.cluster.CONNECT_S", 0.5)
     with pytest.raises(OutsideProgramError, match=r"tcp://127\.0\.0\.1:9 cannot be reached"):
         list(run_cluster(tasks_of(place, 1), "tcp://127.0.0.1:9"))
+
+
+class _FarFuture:
+    """A district that is done on a scheduler which dies while the outcome is fetched (after `answers` says no more)."""
+
+    status = "finished"
+
+    def __init__(self, answers: list[Exception | str]) -> None:
+        self.answers = answers
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> str:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("fault", [ConnectionResetError("reset by peer"), concurrent.futures.CancelledError()])
+def test_an_outcome_that_cannot_be_fetched_is_asked_again(fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler goes between "finished" and the outcome: asked again when it is back, lost when it stays away."""
+    monkeypatch.setattr("its.batch.cluster.POLL_S", 0.01)
+    monkeypatch.setattr("its.batch.cluster.LOST_S", 0.1)
+    back, away = SimpleNamespace(status="running"), SimpleNamespace(status="connecting")
+
+    def fetched(client: object, answers: list[Exception | str]) -> list[Any]:
+        left: dict[Any, Any] = {_FarFuture(answers): "district"}
+        return list(_finished(client, left, "tcp://there", lambda: False))
+
+    assert fetched(back, [fault, fault, "made"]) == ["made"]
+    for client in (back, away):
+        with pytest.raises(OutsideProgramError, match="was lost with 1 districts to go"):
+            fetched(client, [fault])
