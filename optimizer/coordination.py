@@ -155,7 +155,7 @@ class Coordinator:
                 found = offsets_with_bands(problem, bands, allowed, seed=self.seed)
             name = "queue simulation" if simulated else "cyclic flow profiles"
             self.steps.append(OffsetStep(iteration, name, cycle_s, found))
-            for signal, offset_s in _in_step(problem, found, now).items():
+            for signal, offset_s in in_step(problem, found.offsets_s, now).items():
                 at = index[signal]
                 if not models[at].fixed:
                     candidate = changed(candidate, at, with_offset(candidate[at], offset_s))
@@ -249,20 +249,7 @@ class Coordinator:
 
     def allowed(self, candidate: Candidate, cycle_s: int) -> dict[str, NDArray[np.bool_]]:
         """Which offsets the signals that are held may take."""
-        hood, out = self.neighbourhood, {}
-        for at, (model, setting) in enumerate(zip(hood.models, candidate, strict=True)):
-            if setting.cycle_s != cycle_s:
-                continue
-            if model.fixed or setting.skeleton < 0:
-                fits = [x == setting.offset_s % cycle_s for x in range(cycle_s)]
-            elif model.book.limits.offset_change_s is None:
-                continue
-            else:
-                shifted = [with_offset(setting, x) for x in range(cycle_s)]
-                fits = [hood.held(at, one).offset_s == one.offset_s for one in shifted]
-            if any(fits):
-                out[model.controller.id] = np.array(fits)
-        return out
+        return offsets_allowed(self.neighbourhood, candidate, cycle_s)
 
     def bound_of(self, candidate: Candidate) -> list[dict[str, Any]]:
         """How far the offsets of a plan are from the best, in its own tables: value, bound and gap per cycle."""
@@ -294,15 +281,33 @@ class Coordinator:
         return out
 
 
-def _in_step(problem: OffsetProblem, found: OffsetSolution, now: dict[str, int]) -> dict[str, int]:
+def offsets_allowed(hood: Neighbourhood, candidate: Candidate, cycle_s: int) -> dict[str, NDArray[np.bool_]]:
+    """Signals of a cycle that are held → which of its offsets they may take; shape (cycle_s,)."""
+    out = {}
+    for at, (model, setting) in enumerate(zip(hood.models, candidate, strict=True)):
+        if setting.cycle_s != cycle_s:
+            continue
+        if model.fixed or setting.skeleton < 0:
+            fits = [x == setting.offset_s % cycle_s for x in range(cycle_s)]
+        elif model.book.limits.offset_change_s is None:
+            continue
+        else:
+            shifted = [with_offset(setting, x) for x in range(cycle_s)]
+            fits = [hood.held(at, one).offset_s == one.offset_s for one in shifted]
+        if any(fits):
+            out[model.controller.id] = np.array(fits)
+    return out
+
+
+def in_step(problem: OffsetProblem, found_s: dict[str, int], now: dict[str, int]) -> dict[str, int]:
     """The same differences, turned so that as many seconds as possible of the offsets stay as they are."""
-    if problem.has_clock or not found.offsets_s:
-        return found.offsets_s
-    cycle_s, names = problem.cycle_s, list(found.offsets_s)
-    away = np.array([(now[n] - found.offsets_s[n]) % cycle_s for n in names])
+    if problem.has_clock or not found_s:
+        return found_s
+    cycle_s, names = problem.cycle_s, list(found_s)
+    away = np.array([(now[n] - found_s[n]) % cycle_s for n in names])
     gaps = np.abs((away[None, :] - np.arange(cycle_s)[:, None] + cycle_s // 2) % cycle_s - cycle_s // 2)
     turn = int(np.argmin(gaps.sum(axis=1)))
-    return {n: (found.offsets_s[n] + turn) % cycle_s for n in names}
+    return {n: (found_s[n] + turn) % cycle_s for n in names}
 
 
 def proposals(coordinator: Coordinator, candidates: Sequence[Candidate], iteration: int) -> list[Candidate]:

@@ -41,7 +41,7 @@ RUNGS = ("offsets", "splits", "cycle", "stages")
 LIKELY, LIKELY_IN_FEW, LIKELY_BY_THE_WAY = (3, 2), (2, 1), (1, 1)
 """Common cycles that get better seconds, and in how many steps, before the best of them stays; the last for a rung of
 the ladder after which stages change too."""
-PAYS, DULL = 0.003, 2
+PAYS, DULL = 0.001, 4
 """What a step by polygons has to gain, and after how many that did not single changes are next. [-]"""
 POLISH_EVERY = 24
 """Of the steps after that, one in so many is by polygons."""
@@ -141,11 +141,12 @@ class LargeSearch:
         for candidate, judged in likely:
             self.offer(candidate, judged, "common cycle")
             self.take(candidate, judged)
+            self.polish.start_over()
             for _ in range(n_steps):
                 if self.polish.possible(changes.what) and not time_up(2):
                     self.polished(changes, name)
         self.take(self.search.best, self.of_best)
-        self.polish.share = 1.0
+        self.polish.start_over()
         self.dull = 0
 
     def _in_common_cycles(self, changes: Changes, time_up: Callable[[int], bool]) -> list[tuple[Candidate, Judged]]:

@@ -2,7 +2,8 @@
 
 A run under the plan as it stands tells when vehicles come to each lane and what they lose there. From that the
 polygons of `optimizer.rolling` find, signal after signal, the splits and offsets at which its own lanes and those it
-sends vehicles to lose least. What they promise is judged by running it: districts that got worse go back.
+sends vehicles to lose least. Every other step they find the splits only, and `optimizer.large.waves` all offsets
+together. What they promise is judged by running it: districts that got worse go back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from network_data.demand import DemandScenarios
 from optimizer.candidate import Candidate
 from optimizer.large.changes import replaced
 from optimizer.large.judge import Judge, Judged
+from optimizer.large.waves import in_waves
 from optimizer.moves import Neighbourhood
 from optimizer.rolling.layout import INTS, prior_of, street_layout
 from optimizer.rolling.polygons import Polygons
@@ -25,15 +27,21 @@ from optimizer.rolling.search import districts_of
 
 
 class Reach(NamedTuple):
-    """What one proposal moves at most: seconds of offsets, of greens; the share of the signals. [s], [s], [-]"""
+    """What one proposal moves at most: seconds of offsets, of greens; the share of the signals. [s], [s], [-]
+
+    With `waves` all offsets are set together, whatever their distance.
+    """
 
     offset_s: int
     green_s: int
     share: float
+    waves: bool = False
 
 
-REACHES = (Reach(12, 8, 1.0), Reach(5, 4, 0.5))
-"""Of the proposals of one step; shares are of those that move at all."""
+WAVES, FAR, NEAR = Reach(0, 8, 1.0, waves=True), Reach(12, 8, 1.0), Reach(5, 4, 0.5)
+REACHES = ((WAVES, FAR), (FAR, NEAR))
+"""Of the proposals of one step and of the next one, in turn; the first where only one is asked for. Shares are of those
+that move at all."""
 DISTRICTS = (8, 20)
 """Signals that stand or fall together, tried both ways."""
 SHRINK, GROW, LEAST_SHARE = 0.6, 1.3, 0.1
@@ -50,6 +58,8 @@ class Polish:
     choice_vps: NDArray[np.float64]
     districts: Sequence[INTS]
     share: float = 1.0
+    turn: int = 0
+    """Which of the steps is next."""
 
     @staticmethod
     def possible(what: frozenset[str]) -> bool:
@@ -61,11 +71,14 @@ class Polish:
     ) -> list[Candidate]:
         """The plan as each of the polygons wants it; those that have nothing to propose are left out."""
         orders = [rng.permutation(self.hood.open_controllers()) for _ in self.polygons]
-        jobs = list(zip(self.polygons, REACHES, orders, strict=False))
+        reaches = REACHES[self.turn % len(REACHES)]
+        jobs = list(zip(self.polygons, reaches, orders, strict=False))
+        seed = int(rng.integers(1 << 31))
 
         def one(job: tuple[Polygons, Reach, INTS]) -> Candidate:
             polygons, reach, order = job
-            return self._proposed(polygons, reach, order, now, known, what)
+            found = self._proposed(polygons, reach, order, now, known, what)
+            return in_waves(polygons, found, self.hood, seed=seed) if reach.waves and "offsets" in what else found
 
         pool = self.judge.pool
         found = list(pool.map(one, jobs)) if pool is not None else [one(job) for job in jobs]
@@ -80,13 +93,14 @@ class Polish:
         polygons.prepare(now, self.choice_vps, begin_s)
         polygons.improve(
             order[: max(1, round(self.share * reach.share * len(order)))],
-            offsets="offsets" in what,
+            offsets="offsets" in what and not reach.waves,
             splits="splits" in what,
             most_offset_s=reach.offset_s,
             most_green_s=reach.green_s,
         )
         proposed = polygons.proposed(now)
         lawful = {at: setting for at, setting in proposed.items() if self.hood.keeps_rules(at, setting)}
+        polygons.take_back(proposed.keys() - lawful.keys())
         return replaced(now, lawful) if lawful else now
 
     def better_parts(
@@ -103,8 +117,16 @@ class Polish:
         return out
 
     def learn(self, *, better: bool) -> None:
-        """Move more signals at once, or fewer."""
-        self.share = min(1.0, GROW * self.share) if better else max(LEAST_SHARE, SHRINK * self.share)
+        """Move more signals at once, or fewer; the next step is of the other kind."""
+        if better:
+            self.share = min(1.0, GROW * self.share)
+        elif not REACHES[self.turn % len(REACHES)][0].waves:
+            self.share = max(LEAST_SHARE, SHRINK * self.share)
+        self.turn += 1
+
+    def start_over(self) -> None:
+        """The plan is another one: all its signals may move, their offsets together first."""
+        self.share, self.turn = 1.0, 0
 
 
 def polish_of(demand: DemandScenarios, judge: Judge, hood: Neighbourhood, *, n: int) -> Polish:

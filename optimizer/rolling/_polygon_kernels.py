@@ -138,6 +138,23 @@ def lane_delay(timing, lanes, row, duration, offset, more, service):
 
 
 @njit(**FAST)
+def shift_tables(timing, lanes, rows, delay, service):
+    """Delay per cycle before some stop lines for every second by which their arrivals may come later: delay (K, C)."""
+    for i in range(len(rows)):
+        row = rows[i]
+        s = lanes.signal[row]
+        cycle = timing.cycle[s]
+        _service(
+            lanes.open_share[row], timing.n_interval[s], timing.duration[s], timing.offset[s], cycle, lanes.rate[row],
+            service,
+        )  # fmt: skip
+        for later in range(cycle):
+            delay[i, later] = _waits(
+                lanes.profile[row], (lanes.shift[row] + later) % cycle, cycle, service, lanes.growing[0]
+            )
+
+
+@njit(**FAST)
 def calibrate(timing, lanes, wanted, saturation, low, high, steps, service):
     """Rates with which lanes lose what they lost in the run, between low and high times the saturation flow."""
     for row in range(len(lanes.signal)):

@@ -238,6 +238,23 @@ class Polygons:
                 )
         return gained
 
+    def shift_tables(self, cycle_s: int) -> tuple[INTS, INTS, FLOAT]:
+        """What lanes of signals in one cycle lose per cycle, over the seconds by which their vehicles come later.
+
+        Returns
+        -------
+        sender, signal : ndarray, shape (K,)
+            The signal that sends a lane its vehicles, in the same cycle, and the lane's own.
+        delay : ndarray, shape (K, cycle_s)
+            [veh·s]
+        """
+        cycle = self.timing.cycle
+        sent = (self._feeds >= 0) & (cycle[self._signal] == cycle_s) & (cycle[self._feeds] == cycle_s)
+        rows = np.flatnonzero(sent)
+        delay = np.zeros((len(rows), cycle_s))
+        p.shift_tables(self.timing, self.lanes, rows, delay, self._service)
+        return self._feeds[rows], self._signal[rows], delay
+
     def proposed(self, settings: Sequence[Setting]) -> dict[int, Setting]:
         """The settings that differ from those given."""
         timing, out = self.timing, {}
