@@ -24,6 +24,12 @@ FAST = {"cache": True, "nogil": True, "_nrt": False}
 
 
 @njit(forceinline=True, **FAST)
+def _row(number):
+    """The number of a row, which is never negative: told so, the compiler leaves out counting rows from the end."""
+    return number & c.ROWS
+
+
+@njit(forceinline=True, **FAST)
 def _driver(s, veh):
     """Desired travel time over the limit's. [1/1024]"""
     return s.veh[veh, c.MY_TRAITS] & 2047
@@ -59,6 +65,13 @@ def _stands(s, veh):
 
 
 @njit(forceinline=True, **FAST)
+def _place(s, lane, slot):
+    """Where in the rings it is kept when a place of a lane was left."""
+    ring = s.lane[lane, c.RING]
+    return (_row(ring) >> c.RING_BITS) + (slot & ((1 << (ring & c.RING_MASK)) - 1))
+
+
+@njit(forceinline=True, **FAST)
 def _push(s, lane, t):
     """Give a lane its event; beyond the end it is only noted."""
     s.lane[lane, c.EVENT] = t
@@ -72,7 +85,7 @@ def _next_window(s, signal, w, base):
     """The window of a signal that follows another one, and the begin of its cycle."""
     w += 1
     if w == s.signal[signal, c.LAST]:
-        return s.signal[signal, c.FIRST], base + s.signal[signal, c.LAP]
+        return _row(s.signal[signal, c.FIRST]), base + s.signal[signal, c.LAP]
     return w, base
 
 
@@ -96,7 +109,7 @@ def _show_window(plan, s, signal, w, base):
 def _keep_up(plan, s, signal, now):
     """Bring a signal's row up to the window that is open or comes next."""
     while s.signal[signal, c.UNTIL] + s.signal[signal, c.AFTER] < now:
-        w, base = _next_window(s, signal, s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE])
+        w, base = _next_window(s, signal, _row(s.signal[signal, c.AT_WINDOW]), s.signal[signal, c.AT_BASE])
         _show_window(plan, s, signal, w, base)
 
 
@@ -138,7 +151,7 @@ def _signal_time(net, plan, const, s, lane, conn, signal, now, t, arrival):
     if first == last:
         return c.NEVER
     _keep_up(plan, s, signal, now)
-    w, base = s.signal[signal, c.AT_WINDOW], s.signal[signal, c.AT_BASE]
+    w, base = _row(s.signal[signal, c.AT_WINDOW]), s.signal[signal, c.AT_BASE]
     green, until = s.signal[signal, c.FROM], s.signal[signal, c.UNTIL]
     yellow, shows = s.signal[signal, c.AFTER], s.signal[signal, c.SHOWS]
     tries, beyond = 4 * (last - first), False
@@ -201,14 +214,14 @@ def _foe_ahead(net, const, s, conn, t, extra, waited):
     with the wait, after the second in which it sees the other start, is no longer in the way.
     """
     gap = net.conn[conn, c.CLEAR_GAP] + extra
-    for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
-        foe, lane = net.foe[f, c.FOE_CONN], net.foe[f, c.FOE_LANE]
+    for f in range(_row(net.conn[conn, c.FOE0]), net.conn[conn, c.FOE1]):
+        foe, lane = _row(net.foe[f, c.FOE_CONN]), _row(net.foe[f, c.FOE_LANE])
         clear = net.foe[f, c.FOE_CLEAR]
         if s.lane[lane, c.LAST_LEAVE] + clear > t and s.lane[lane, c.LAST_CONN] == foe:
             return s.lane[lane, c.LAST_LEAVE] + clear
         if s.lane[lane, c.YIELDING] == c.INSIDE:
             stood = max(t - s.lane[lane, c.BLOCKED_FROM], waited)
-            if s.veh[s.lane[lane, c.HEAD], c.CONN] == foe and stood < const[c.IGNORE]:
+            if s.veh[_row(s.lane[lane, c.HEAD]), c.CONN] == foe and stood < const[c.IGNORE]:
                 return t + 10
             continue
         p = s.lane[lane, c.EVENT]
@@ -241,17 +254,16 @@ def _room_at(s, lane, slots, now, way):
     place, taken = slot - storage, s.lane[lane, c.TAKEN]
     if place < 0 or (place < taken and s.lane[lane, c.LEFT_AT] + s.lane[lane, c.WAVE] < now):
         return -c.NEVER  # left long ago: no need to look when
-    ring, size = s.lane[lane, c.RING], storage + c.ON_WAY
     if place != taken:
-        left = s.ring[ring + place % size]
+        left = s.ring[_place(s, lane, place)]
         if left < c.NEVER:
             return left + s.lane[lane, c.WAVE]
     goes = s.lane[lane, c.EVENT]
     if way == 0 or slots > 1 or goes > now + c.SOON or s.lane[lane, c.YIELDING] > 0:
         return c.NEVER
-    if slot >= size and s.ring[ring + slot % size] >= c.NEVER:
+    if place >= c.ON_WAY and s.ring[_place(s, lane, place - c.ON_WAY)] >= c.NEVER:
         return c.NEVER
-    if s.veh[s.lane[lane, c.HEAD], c.ARRIVAL] + 5 < now:
+    if s.veh[_row(s.lane[lane, c.HEAD]), c.ARRIVAL] + 5 < now:
         return c.NEVER
     return goes + c.PER_VEH * (s.lane[lane, c.PRESENT] - storage) + s.lane[lane, c.WAVE] - way
 
@@ -270,7 +282,7 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
 
     `wrong`: what a lane costs from which the way does not go on. [veh]
     """
-    first, ahead = trips.route[step], trips.lanes[step]
+    first, ahead = _row(trips.route[step]), trips.lanes[step]
     n = net.way[first, c.WAY_TRAITS] & 255
     best, best_cost = first, c.NEVER
     if n == 1:
@@ -279,7 +291,7 @@ def _choose_lane(net, trips, const, s, step, bus, slots, mask, wrong, now, way):
         traits = net.way[q, c.WAY_TRAITS]
         if traits >> 16 > bus:
             continue
-        lane, bit = net.way[q, c.WAY_LANE], traits >> 8 & 255
+        lane, bit = _row(net.way[q, c.WAY_LANE]), traits >> 8 & 255
         cost = s.lane[lane, c.PRESENT]
         led = (mask >> bit) & 1
         if not led:
@@ -328,14 +340,14 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
     s.veh[veh, c.MY_SLOT] = slot
     slots = min(_slots(s, veh), storage)
     for place in range(slot, slot + slots):
-        s.ring[s.lane[lane, c.RING] + place % (storage + c.ON_WAY)] = c.NEVER
+        s.ring[_place(s, lane, place)] = c.NEVER
     s.lane[lane, c.SLOT] = slot + slots
     s.lane[lane, c.PRESENT] += 1
     first = s.lane[lane, c.HEAD] < 0
     if first:
         s.lane[lane, c.HEAD] = veh
     else:
-        s.veh[s.lane[lane, c.TAIL], c.NEXT] = veh
+        s.veh[_row(s.lane[lane, c.TAIL]), c.NEXT] = veh
     s.lane[lane, c.TAIL] = veh
     if first:
         _schedule(net, plan, const, s, lane, now, now)
@@ -344,7 +356,7 @@ def _append(net, plan, trips, const, s, out, veh, lane, conn, step, now, enter, 
 @njit(forceinline=True, **FAST)
 def _remove_head(net, s, lane, now):
     """Take the head off a lane and wake those who wait for its place."""
-    veh = s.lane[lane, c.HEAD]
+    veh = _row(s.lane[lane, c.HEAD])
     s.lane[lane, c.HEAD] = s.veh[veh, c.NEXT]
     _give_up_place(net, s, veh, lane, now)
 
@@ -354,18 +366,14 @@ def _give_up_place(net, s, veh, lane, now):
     """A vehicle no longer takes its places on a lane: wake those who wait for one."""
     s.lane[lane, c.PRESENT] -= 1
     storage, slot = s.lane[lane, c.STORAGE], s.veh[veh, c.MY_SLOT]
-    ring, size = s.lane[lane, c.RING], storage + c.ON_WAY
-    at, until = slot % size, slot + min(_slots(s, veh), storage)
-    for _ in range(slot, until):
-        s.ring[ring + at] = now
-        at = at + 1 if at + 1 < size else 0
+    until = slot + min(_slots(s, veh), storage)
+    for place in range(slot, until):
+        s.ring[_place(s, lane, place)] = now
     s.lane[lane, c.LEFT_AT] = now
     if slot == s.lane[lane, c.TAKEN]:
-        taken = until
-        while taken < s.lane[lane, c.SLOT] and s.ring[ring + at] < c.NEVER:
-            taken += 1
-            at = at + 1 if at + 1 < size else 0
-        s.lane[lane, c.TAKEN] = taken
+        while until < s.lane[lane, c.SLOT] and s.ring[_place(s, lane, until)] < c.NEVER:
+            until += 1
+        s.lane[lane, c.TAKEN] = until
     waiting = s.lane[lane, c.WAITER]
     s.lane[lane, c.WAITER] = -1
     while waiting >= 0:
@@ -404,10 +412,10 @@ def _stuck_behind(net, plan, trips, const, s, lane, now):
         other = s.lane[lane, side]
         if other < 0 or s.lane[other, c.PRESENT] < 2 or not _is_stuck(const, s, other, now):
             continue
-        veh = s.veh[s.lane[other, c.HEAD], c.NEXT]
+        veh = _row(s.veh[_row(s.lane[other, c.HEAD]), c.NEXT])
         if s.veh[veh, c.ARRIVAL] > now or _slots(s, veh) > 1:
             continue
-        first = trips.route[s.veh[veh, c.STEP]]
+        first = _row(trips.route[_row(s.veh[veh, c.STEP])])
         for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
             if net.way[q, c.WAY_LANE] == lane and net.way[q, c.WAY_TRAITS] >> 16 <= _is_bus(s, veh):
                 return (other, q) if _is_open(plan, s, net.way[q, c.WAY_SIGNAL], now) else (-1, -1)
@@ -423,8 +431,8 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     other, q = _stuck_behind(net, plan, trips, const, s, lane, now)
     if other < 0 or _room_at(s, lane, 1, now, 0) >= c.NEVER:
         return
-    head = s.lane[other, c.HEAD]
-    veh = s.veh[head, c.NEXT]
+    head = _row(s.lane[other, c.HEAD])
+    veh = _row(s.veh[head, c.NEXT])
     s.veh[head, c.NEXT] = s.veh[veh, c.NEXT]
     if s.lane[other, c.TAIL] == veh:
         s.lane[other, c.TAIL] = head
@@ -436,7 +444,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.lane[lane, c.PRESENT] += 1
     slot = s.lane[lane, c.SLOT]
     s.lane[lane, c.SLOT] = slot + 1
-    s.ring[s.lane[lane, c.RING] + slot % (s.lane[lane, c.STORAGE] + c.ON_WAY)] = c.NEVER
+    s.ring[_place(s, lane, slot)] = c.NEVER
     s.veh[veh, c.MY_SLOT] = slot
     s.veh[veh, c.CONN], s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
     if out.log.shape[0]:
@@ -490,7 +498,7 @@ def _fetch_due(net, trips, s, veh):
 @njit(forceinline=True, **FAST)
 def _join_gate(net, trips, s, veh, now):
     """A vehicle is due: it queues with those who enter by the same lanes."""
-    gate = net.lane.shape[0] + trips.vehicle[veh, c.GATE]
+    gate = net.lane.shape[0] + _row(trips.vehicle[veh, c.GATE])
     s.veh[veh, c.NEXT] = -1
     s.veh[veh, c.STEP] = trips.vehicle[veh, c.ROUTE0]
     s.veh[veh, c.MY_TRAITS] = trips.vehicle[veh, c.TRAITS]
@@ -499,19 +507,19 @@ def _join_gate(net, trips, s, veh, now):
         s.lane[gate, c.HEAD] = veh
         _push(s, gate, now)
     else:
-        s.veh[s.lane[gate, c.TAIL], c.NEXT] = veh
+        s.veh[_row(s.lane[gate, c.TAIL]), c.NEXT] = veh
     s.lane[gate, c.TAIL] = veh
 
 
 @njit(forceinline=True, **FAST)
 def _leave_gate(net, plan, trips, const, s, out, gate, now):
     """The head of a gate tries to enter its link."""
-    veh = s.lane[gate, c.HEAD]
-    step, slots = s.veh[veh, c.STEP], _slots(s, veh)
+    veh = _row(s.lane[gate, c.HEAD])
+    step, slots = _row(s.veh[veh, c.STEP]), _slots(s, veh)
     # who waits to enter waits for the right lane
     wrong = const[c.LANE_AHEAD] if _stands(s, veh) else c.NOT_THERE
     q = _choose_lane(net, trips, const, s, step, _is_bus(s, veh), slots, -1, wrong, now, 0)
-    target = net.way[q, c.WAY_LANE]
+    target = _row(net.way[q, c.WAY_LANE])
     room = _room_at(s, target, slots, now, 0)
     stands = _stands(s, veh) and room < now
     if not stands:
@@ -581,18 +589,18 @@ def _merge_at(net, const, s, lane, veh, conn, now):
         other = net.conn[conn, c.MERGE_LEFT + side]
         if other >= 0:
             beside = s.lane[lane, c.LEFT + side]
-            if s.lane[beside, c.LAST_CONN] == other:
+            if s.lane[_row(beside), c.LAST_CONN] == other:
                 headway = (1000 * const[c.REACTION] + _length(s, veh) * net.conn[conn, c.PACE]) // 1000
                 if now > s.veh[veh, c.ARRIVAL] + net.conn[conn, c.APPROACH] + 5:
                     headway = max(headway, const[c.MERGE])
-                clear = max(clear, s.lane[beside, c.LAST_LEAVE] + headway)
+                clear = max(clear, s.lane[_row(beside), c.LAST_LEAVE] + headway)
     return clear
 
 
 @njit(forceinline=True, **FAST)
 def _leave_lane(net, plan, trips, const, s, out, lane, now):
     """The head of a lane or waiting place tries to go on."""
-    veh = s.lane[lane, c.HEAD]
+    veh = _row(s.lane[lane, c.HEAD])
     conn = s.veh[veh, c.CONN]
     if conn < 0:  # the trip ends here
         _account(net, trips, s, out, veh, lane, now, 0)
@@ -633,7 +641,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
             _schedule(net, plan, const, s, lane, now, clear)
             return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
-    step, target, following, signal = s.veh[veh, c.STEP], place, conn, s.veh[veh, c.MY_SIGNAL]
+    step, target, following, signal = _row(s.veh[veh, c.STEP]), _row(place), conn, s.veh[veh, c.MY_SIGNAL]
     slots, way = _slots(s, veh), 0
     if not stops_inside:
         step += 1
@@ -641,11 +649,12 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         bus = _is_bus(s, veh)
         wrong = const[c.LANE_AHEAD]
         q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now, way)
-        target, following, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
+        target, following, signal = _row(net.way[q, c.WAY_LANE]), net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
     room = _room_at(s, target, slots, now, way)
     if room > now and place != target:
         # it has followed a vehicle that has only just entered, and now stands inside the junction
-        if was_inside or (s.lane[target, c.HEAD] >= 0 and s.veh[s.lane[target, c.TAIL], c.ENTER] + c.PER_VEH > now):
+        last = s.lane[target, c.TAIL] if s.lane[target, c.HEAD] >= 0 else -1
+        if was_inside or (last >= 0 and s.veh[last, c.ENTER] + c.PER_VEH > now):
             s.lane[lane, c.YIELDING] = c.INSIDE
     if room >= c.NEVER:
         _wait_for_room(s, lane, target, now)
@@ -785,7 +794,7 @@ def _fetch_heads(net, trips, s, i):
     if lane < net.lane.shape[0]:
         conn, behind = s.veh[veh, c.CONN], s.veh[veh, c.NEXT]
         s.soon[i, c.SOON_CONN], s.soon[i, c.SOON_NEXT] = conn, behind
-        prefetch(s.ring, s.lane[lane, c.RING] + s.veh[veh, c.MY_SLOT] % (s.lane[lane, c.STORAGE] + c.ON_WAY), 0)
+        prefetch(s.ring, _place(s, lane, s.veh[veh, c.MY_SLOT]), 0)
         if behind >= 0:
             prefetch(s.veh, behind, 0)
         if conn < 0:
@@ -840,10 +849,9 @@ def _fetch_queues(net, s, i):
         return
     for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
         lane, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_SIGNAL]
-        size = s.lane[lane, c.STORAGE] + c.ON_WAY
-        at = s.lane[lane, c.SLOT] % size
-        prefetch(s.ring, s.lane[lane, c.RING] + at, 0)
-        prefetch(s.ring, s.lane[lane, c.RING] + (at + c.ON_WAY if at + c.ON_WAY < size else 0), 0)
+        slot = s.lane[lane, c.SLOT]
+        prefetch(s.ring, _place(s, lane, slot), 0)
+        prefetch(s.ring, _place(s, lane, slot - s.lane[lane, c.STORAGE]), 0)
         if s.lane[lane, c.HEAD] >= 0:
             prefetch(s.veh, s.lane[lane, c.TAIL], 0)
         elif signal >= 0:
@@ -923,7 +931,7 @@ def run(net, plan, trips, const, s, out):
             due += 1
         fetched = 0
         while s.bucket[now] >= 0:
-            lane = s.bucket[now]
+            lane = _row(s.bucket[now])
             s.bucket[now] = s.following[lane]
             if s.soon.shape[0] == 0:
                 _look_ahead(net, trips, s, s.following[lane])

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER = 2_000_000_000
+ROWS = 0x7FFF_FFFF
+"""What the number of a row is masked by."""
 
 # lanes (static): upstream end to stop line at the limit, and as driven; places; time of the backward
-# wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the ring;
+# wave over the lane; least headway on entering; delay above which a vehicle has stopped; first place in the rings (and
+# bits of the number of places in its own one, a power of two: no need to divide);
 # waiting place that keeps the lane's other turns from passing while somebody stands there; lanes beside it; how much
 # longer those wait for room that may not stand on the way to it; index in its link. All but the last two stand in the
 # changing rows too, among what changes: a row is two lines of the cache, and the first one holds all that is asked of
@@ -22,6 +25,7 @@ DRIVE, STORAGE, WAVE, SPACING, RING = range(5)
 FREE, STOP, BLOCKER, LEFT, RIGHT, KEEP_CLEAR, BIT = range(16, 23)
 KEPT = (DRIVE, STORAGE, WAVE, SPACING, RING, FREE, STOP, BLOCKER, LEFT, RIGHT)
 N_LANE = 23
+RING_BITS, RING_MASK = 5, 31
 FULL, NOT_THERE = 10_000, 20_000
 """What lanes cost that have no room, and those that are not taken even when the others have none. [veh]"""
 # connections (static): time across the junction, from the waiting place on, lost by turning, lost before a minor

@@ -198,8 +198,10 @@ def compile_network(
     pair_of, pairs = _pairs(network, lane_of)
     ring = 0
     for row in rows:
-        row[k.RING] = ring
-        ring += row[k.STORAGE] + k.ON_WAY
+        bits = (row[k.STORAGE] + k.ON_WAY - 1).bit_length()
+        ring = -(-ring // (1 << bits)) << bits  # so that short ones lie in one line of the cache
+        row[k.RING] = ring << k.RING_BITS | bits
+        ring += 1 << bits
     arrays = _network_arrays(rows, conns, foes, pairs)
     return CompiledNetwork(
         network=network,
