@@ -7,7 +7,6 @@ import os
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -35,6 +34,7 @@ from its.requests import (
     SimulateRequest,
     Standard,
 )
+from its.time_limit import process_began_s
 
 CLOCK = re.compile(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
 SOURCES = "give --detectors and --counts together, or --turns, or all three"
@@ -176,7 +176,7 @@ def optimize(
     ] = False,
 ) -> None:
     """Better signal plans from counts: plan.json, plan.add.xml, plan.csv, report.html and run.json into DIR."""
-    started_s = time.monotonic() - time.process_time()
+    started_s = process_began_s()
     if tradeoff and confirm is not None:
         raise typer.BadParameter("--tradeoff gives many plans, --confirm asks for one; leave either out")
     source = _source(detectors, counts, turns, None, begin, end, days)

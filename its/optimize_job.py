@@ -29,13 +29,14 @@ from its.measures_json import measures_json
 from its.optimize_text import print_run, say_notes, unproven
 from its.people import people_of
 from its.report import ReportData, render_report
-from its.report.signals import MOST_SIGNALS
+from its.report.data import MOST_SIGNALS
 from its.requests import Effort, OptimizeRequest, effort_of
 from its.robust_job import for_the_mean, robust_json, robust_text
 from its.run_record import checks_of, demand_json, engine_versions, ladder_json, model_notes
 from its.saturation import saturation_of
 from its.simulated_checks import simulated_checks
 from its.sumo import sumo_home
+from its.time_limit import Pace, TimeLimit
 from its.today import todays_check, with_occupancy
 from its.tradeoff_job import tradeoff_files, tradeoff_text
 from its.warm import compile_kernels
@@ -67,12 +68,13 @@ INDENTED_UP_TO = 60
 """Signals up to which run.json is laid out in lines; in larger networks it is compact."""
 TRADEOFF_SHARE = 0.6
 """Of the time for searching, what the trade-off takes where it is asked for. [-]"""
-WRITE_RESERVE_S = 1.5
-"""Kept back for writing files, beside what measuring and the report are expected to take. [s]"""
-LARGE_RESERVE_S = 0.7
-"""The same for large networks, where what each plan takes is counted beside it. [s]"""
+END_S = 0.4
+"""What ending takes in networks of any size: templates, files, the end of the process. [CPU s]"""
 MEASURE_S, CHECK_S, CHAPTER_S = 1.2e-6, 0.007, 0.008
-"""What measuring takes per vehicle and link, checking and writing a plan per signal, a chapter of the report. [s]"""
+"""What measuring takes per plan, vehicle and link; checking, explaining and writing a plan per signal; a chapter of
+the report. [CPU s]"""
+LEAST_CHAPTERS = 10
+"""Of large networks, even where time is short."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -93,6 +95,7 @@ class _Work:
     console: Console
     compile_s: float
     interruption: Interruption
+    limit: TimeLimit | None = None
     trials: tuple[Trial, ...] = ()
     confirm: dict[str, Any] | None = None
     front: Front | None = None
@@ -100,7 +103,7 @@ class _Work:
 
 def optimize_job(request: OptimizeRequest) -> int:
     """Run the job; returns the exit code. The files are written at the end, all of them or none."""
-    console = Console()
+    console, pace = Console(), Pace.start()
     if request.confirm is not None:
         sumo_home()
         refuse_other_networks(request.network)
@@ -114,7 +117,7 @@ def optimize_job(request: OptimizeRequest) -> int:
     if compile_s > 1.0:
         console.say(f"kernels compiled in {compile_s:.1f} s (first run only, not counted in the time limit)")
     with listening(console.say) as interruption:
-        work = _Work(console, compile_s, interruption)
+        work = _Work(console, compile_s, interruption, _limit(request, inputs, compile_s, pace))
         result, work = (
             _confirmed(request, inputs, work) if request.confirm else (_searched(request, inputs, work), work)
         )
@@ -129,21 +132,25 @@ def _searched(request: OptimizeRequest, inputs: _Inputs, work: _Work, *, reserve
     Where more than the mean over the days counts, the first half of the time goes to a plan for the mean: the robust
     one begins there and is held against it.
     """
-    deadline = _deadline(request, inputs, work.compile_s)
-    deadline = deadline - reserve_s if deadline is not None else None
-    if request.tradeoff and deadline is not None:
-        deadline -= TRADEOFF_SHARE * (deadline - time.monotonic())
+
+    def until_s() -> float:
+        """Asked when all is laid out: by then it is known best how fast things go."""
+        assert work.limit is not None
+        until = work.limit.search_until_s() - reserve_s
+        return until - TRADEOFF_SHARE * max(0.0, until - time.monotonic()) if request.tradeoff else until
+
+    deadline = until_s if work.limit is not None else None
     work.console.say("searching; Ctrl-C ends with the best plan so far")
     with work.console.stage("optimize") as stage:
 
         def told(n: int, rung: str, value: float) -> None:
-            share = _share(n, inputs.effort, deadline, request.started_s)
+            share = _share(n, inputs.effort, work.limit, request.started_s)
             stage.update(share, f"{rung}: {value:.1f} s/veh")
 
         if not inputs.settings.objective.robust:
             return _search(request, inputs, work, inputs.settings, deadline, told)
         now = time.monotonic()
-        half = None if deadline is None else now + (deadline - now) / 2
+        half = None if deadline is None else now + (deadline() - now) / 2
         mean = _search(request, inputs, work, for_the_mean(inputs.settings), half, told).plan
         result = _search(request, inputs, work, inputs.settings, deadline, told, known=mean)
         return replace(result, mean_plan=mean)
@@ -162,7 +169,7 @@ def _front(request: OptimizeRequest, inputs: _Inputs, result: Result, work: _Wor
             first=[("result", result.plan)],
             seed=request.seed,
             iterations=inputs.effort.iterations,
-            deadline=_deadline(request, inputs, work.compile_s),
+            deadline=None if work.limit is None else work.limit.search_until_s(),
             measured_links=inputs.demand.measured_links,
             saturation=lambda trips: saturation_of(inputs.settings.saturation, inputs.network, trips, inputs.field),
             stop=work.interruption.asked,
@@ -175,7 +182,7 @@ def _search(
     inputs: _Inputs,
     work: _Work,
     settings: Settings,
-    deadline: float | None,
+    deadline: float | Callable[[], float] | None,
     progress: Callable[[int, str, float], None],
     known: TimingPlan | None = None,
 ) -> Result:
@@ -216,8 +223,7 @@ def _confirmed(request: OptimizeRequest, inputs: _Inputs, work: _Work) -> tuple[
         limit_s = inputs.effort.time_limit_s
         reserve_s = referee.reserve_s(limit_s) if limit_s is not None else 0.0
         result = _searched(request, inputs, work, reserve_s=reserve_s)
-        end_s = _deadline(request, inputs, work.compile_s)
-        time_s = None if end_s is None else end_s - time.monotonic()
+        time_s = None if work.limit is None else work.limit.search_until_s() - time.monotonic()
         with work.console.stage("SUMO") as stage:
             try:
                 trials = referee.judge(result, time_s=time_s, progress=stage.update)
@@ -297,28 +303,41 @@ def _read(request: OptimizeRequest) -> _Inputs:
     )
 
 
-def _deadline(request: OptimizeRequest, inputs: _Inputs, compile_s: float) -> float | None:
-    """When the search has to stop so that the whole process keeps its time limit."""
-    if inputs.effort.time_limit_s is None:
+def _limit(request: OptimizeRequest, inputs: _Inputs, compile_s: float, pace: Pace) -> TimeLimit | None:
+    """When the process has to end, and what it has to do after the search."""
+    limit_s = inputs.effort.time_limit_s
+    if limit_s is None:
         return None
+    counted_s = compile_s if compile_s > 1.0 else 0.0
+    return TimeLimit(
+        ends_s=request.started_s + limit_s + counted_s, limit_s=limit_s, after_s=_after_s(inputs), pace=pace
+    )
+
+
+def _after_s(inputs: _Inputs, *, chapters: bool = True) -> float:
+    """What measuring, checking and writing take. [CPU s]"""
     n_signals = len(inputs.network.controllers)
     passages = sum(float(s.veh.sum()) for s in inputs.demand.scenarios.scenarios) * draws_of(
         inputs.demand.scenarios, n_signals
     )
     n_plan, per_chapter_s = (5, 0.08) if n_signals <= STAGES_UP_TO else (2, CHAPTER_S)
-    work_s = n_plan * MEASURE_S * passages + CHECK_S * n_signals + per_chapter_s * min(n_signals, MOST_SIGNALS)
-    # beside other jobs all of this takes as much longer as what came before did
-    busy = min(3.0, max(1.0, (time.monotonic() - request.started_s) / max(0.5, time.process_time())))
-    least_s = WRITE_RESERVE_S if n_signals <= STAGES_UP_TO else LARGE_RESERVE_S
-    reserve_s = min(busy * (least_s + work_s), 0.6 * inputs.effort.time_limit_s)
-    counted_s = compile_s if compile_s > 1.0 else 0.0
-    return request.started_s + inputs.effort.time_limit_s + counted_s - reserve_s
+    shown_s = per_chapter_s * min(n_signals, MOST_SIGNALS) if chapters else 0.0
+    return END_S + n_plan * MEASURE_S * passages + CHECK_S * n_signals + shown_s
 
 
-def _share(n: int, effort: Effort, deadline: float | None, started_s: float) -> float:
+def _chapters(inputs: _Inputs, work: _Work) -> int:
+    """How many signals of a large network get a chapter: fewer where the time limit is near."""
+    n_signals = len(inputs.network.controllers)
+    if work.limit is None or n_signals <= STAGES_UP_TO:
+        return MOST_SIGNALS
+    most = work.limit.affords(CHAPTER_S, beside_s=END_S + CHECK_S * n_signals)
+    return min(MOST_SIGNALS, max(LEAST_CHAPTERS, most))
+
+
+def _share(n: int, effort: Effort, limit: TimeLimit | None, started_s: float) -> float:
     """How much of the search is done. [-]"""
     by_count = n / effort.iterations if effort.iterations else 0.0
-    by_time = (time.monotonic() - started_s) / max(1e-9, deadline - started_s) if deadline is not None else 0.0
+    by_time = (time.monotonic() - started_s) / max(1e-9, limit.ends_s - started_s) if limit is not None else 0.0
     return min(1.0, max(by_count, by_time))
 
 
@@ -364,6 +383,7 @@ def _write(
             before=measured[0][2],
             after=measured[-1][2],
             run=run,
+            most_signals=_chapters(inputs, work),
         )
     )
     out, n_signals = request.out, len(inputs.network.controllers)

@@ -117,7 +117,7 @@ def optimize(
     end_s: float,
     seed: int = 0,
     iterations: int | None = None,
-    deadline: float | None = None,
+    deadline: float | Callable[[], float] | None = None,
     warmup_s: float = 0.0,
     measured_links: frozenset[str] | None = None,
     saturation: Callable[[Sequence[Trips]], Mapping[tuple[str, int], float]] | None = None,
@@ -138,7 +138,8 @@ def optimize(
     begin_s, end_s : float
         Period, local seconds after midnight. [s]
     iterations, deadline
-        When to stop, see `climb`; both None stops after the quotas of all rungs once over.
+        When to stop, see `climb`; both None stops after the quotas of all rungs once over. A deadline that can be
+        called is asked for when all is laid out and the search begins.
     measured_links : frozenset of str, optional
         Links with a loop or a turning count; approaches that are not among them keep most of their green share.
         Default: all links count as measured.
@@ -195,7 +196,8 @@ def optimize(
     before = evaluator.values([today], range(simulator.n_realizations))[0]
     neighbourhood = Neighbourhood(models, settings, tuple(field_setting(model) for model in models))
     coordinator = Coordinator(network, demand, simulator, neighbourhood, seed, wanted)
-    stopping: dict[str, Any] = {"iterations": iterations, "deadline": deadline, "progress": progress, "stop": stop}
+    until_s = deadline() if callable(deadline) else deadline
+    stopping: dict[str, Any] = {"iterations": iterations, "deadline": until_s, "progress": progress, "stop": stop}
     begin = None if known is None else (lambda legal: candidate_of(network, neighbourhood, known, legal))
     stopping["known"] = begin
     if len(models) > STAGES_UP_TO:

@@ -12,6 +12,9 @@ from network_data.network import RoadNetwork
 from network_data.plans import TimingPlan
 from sim.measures import Measures
 
+MOST_SIGNALS = 100
+"""Signals that get a chapter; the others stand in plan.csv and run.json."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemandRow:
@@ -35,7 +38,10 @@ class DemandRow:
 
 @dataclass(frozen=True, eq=False)
 class ReportData:
-    """One job: the network, the plan in the field and the new one, both measured, and the content of `run.json`."""
+    """One job: the network, the plan in the field and the new one, both measured, and the content of `run.json`.
+
+    `most_signals`: of more signals, those whose delay changes most have a chapter.
+    """
 
     network: RoadNetwork
     field: TimingPlan
@@ -43,6 +49,7 @@ class ReportData:
     before: Measures
     after: Measures
     run: Mapping[str, Any]
+    most_signals: int = MOST_SIGNALS
 
     def part(self, name: str) -> Mapping[str, Any]:
         """A group of run.json; empty where it is missing."""

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from its.report.charts import Change, Dot, change_chart, ladder_chart, mini_bars, scatter
 from its.report.data import DemandRow, ReportData, as_list, as_mapping, as_number
 from its.report.names import Names, clock, short
-from its.report.signals import MOST_SIGNALS, changes_of, signals_shown
+from its.report.signals import changes_of, signals_shown
 
 GEH_LIMIT = 5.0
 NO_CROSSINGS = "no crossings in the input, not fit for a street with pedestrians"
@@ -216,7 +216,7 @@ def ladder(data: ReportData, names: Names) -> Ladder:
     rungs = [as_mapping(rung) for rung in data.rows("ladder")] or _measured_rungs(data)
     steps = tuple(str(rung.get("step", "?")) for rung in rungs)
     ids = list(dict.fromkeys(c for rung in rungs for c in as_mapping(rung.get("signals"))))
-    if len(ids) > MOST_SIGNALS:
+    if len(ids) > data.most_signals:
         shown = set(signals_shown(data))
         ids = [c for c in ids if c in shown]
     per_signal = [[as_mapping(as_mapping(rung.get("signals")).get(c)) for rung in rungs] for c in ids]

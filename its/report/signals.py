@@ -27,8 +27,6 @@ LEAST_CHANGE_VEH_S = 1.0
 MOST_LOAD = 99.0
 """Stands for the infinite v/c of a movement that nobody could make. [-]"""
 MOST_CHANGES = 14
-MOST_SIGNALS = 100
-"""Signals that get a chapter; the others stand in plan.csv and run.json."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,11 @@ def level_of_service(delay_s_per_veh: float, v_over_c: float | None) -> str:
 def signals_shown(data: ReportData) -> list[str]:
     """Signals that both plans have, in the order of the network; of very many those whose delay changes most."""
     shared = [c for c in data.network.controllers if c in data.field.controllers and c in data.plan.controllers]
-    if len(shared) <= MOST_SIGNALS:
+    if len(shared) <= data.most_signals:
         return shared
     before, after = data.before.signals, data.after.signals
     change = {c: abs(_area_veh_s(after.get(c)) - _area_veh_s(before.get(c))) for c in shared}
-    kept = set(sorted(shared, key=lambda c: -change[c])[:MOST_SIGNALS])
+    kept = set(sorted(shared, key=lambda c: -change[c])[: data.most_signals])
     return [c for c in shared if c in kept]
 
 
