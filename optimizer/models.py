@@ -127,11 +127,20 @@ def build_model(
     settings: Settings,
     *,
     may_lose: frozenset[int] = frozenset(),
+    demand: DemandScenarios | None = None,
     with_stages: bool = True,
     unmeasured_links: frozenset[str] = frozenset(),
     queued_links: frozenset[str] = frozenset(),
 ) -> ControllerModel:
-    """Gather a controller's rules and the programs it may run; each has passed `check_plan` once."""
+    """Gather a controller's rules and the programs it may run; each has passed `check_plan` once.
+
+    Parameters
+    ----------
+    may_lose : frozenset of int
+        Link indices that may end up without a protected green.
+    demand : DemandScenarios, optional
+        For the warrants of those that do; without it none has one.
+    """
     book = rule_book(network, controller, field_plan, settings)
     own = book.skeleton("field", *merged(field_plan))
     if settings.rules.clearance != "keep":  # the field's changes have the wrong length: build them anew
@@ -143,7 +152,7 @@ def build_model(
     faults = _order_faults(network, controller, field_plan, own, settings)
     model = ControllerModel(controller, field_plan, book, flows, [own], fixed, share, faults)
     if (with_stages or faults) and not fixed and "stages" not in settings.change.freeze:
-        model.skeletons.extend(_worth_trying(network, model, settings, may_lose))
+        model.skeletons.extend(_worth_trying(network, model, settings, may_lose, demand))
     return model
 
 
@@ -176,7 +185,11 @@ def kept_share(
 
 
 def _worth_trying(
-    network: RoadNetwork, model: ControllerModel, settings: Settings, may_lose: frozenset[int]
+    network: RoadNetwork,
+    model: ControllerModel,
+    settings: Settings,
+    may_lose: frozenset[int],
+    demand: DemandScenarios | None,
 ) -> list[Skeleton]:
     """The stage sequences with the largest reserve at the field's cycle that pass every rule."""
     bounds = model.book.limits.cycle
@@ -200,7 +213,7 @@ def _worth_trying(
     for _, skeleton, durations in best_first(ordered):
         if len(good) >= KEPT_SEQUENCES:
             break
-        if not errors_of(network, model, skeleton.plan(durations, 0), settings):
+        if not errors_of(network, model, skeleton.plan(durations, 0), settings, demand):
             good.append(skeleton)
     return good
 

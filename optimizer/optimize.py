@@ -177,7 +177,8 @@ def optimize(
             head_flows(network, controller, flows, saturation_vph=saturation_vph),
             settings,
             with_stages=len(network.controllers) <= STAGES_UP_TO,
-            may_lose=_may_lose(controller, field.controllers[c], settings),
+            may_lose=_may_lose(network, controller, field.controllers[c], settings, demand),
+            demand=demand,
             unmeasured_links=unmeasured,
             queued_links=queued_links(demand),
         )
@@ -185,7 +186,7 @@ def optimize(
     ]
     if len(models) > STAGES_UP_TO:
         for model in models:
-            may_lose = _warranted(network, model, settings, demand)
+            may_lose = _may_lose(network, model.controller, model.field, settings, demand)
             most = FEW_SEQUENCES if len(models) >= ONE_DRAW_FROM else KEPT
             add_sequences(network, model, settings, demand, may_lose=may_lose, most=most)
     weights = weights_of(drawn, len(models))
@@ -281,25 +282,16 @@ def _offset_bounds(coordinator: Coordinator, candidate: Candidate) -> list[dict[
     return coordinator.bound_of(candidate) if coordinator.able and len(candidate) <= BOUNDED_UP_TO else []
 
 
-def _may_lose(controller: Controller, field: ControllerPlan, settings: Settings) -> frozenset[int]:
-    """Link indices that the search may leave without a protected green.
-
-    Under `warrant` the check would accept some of them; the search does not ask for it yet, so its plans also pass a
-    stricter judge who refuses every loss.
-    """
-    return frozenset(protected_indices(controller, field)) if settings.rules.left_turns == "free" else frozenset()
-
-
-def _warranted(
-    network: RoadNetwork, model: ControllerModel, settings: Settings, demand: DemandScenarios
+def _may_lose(
+    network: RoadNetwork, controller: Controller, field: ControllerPlan, settings: Settings, demand: DemandScenarios
 ) -> frozenset[int]:
-    """Link indices of a signal in a large network that may end up without a protected green, as `left_turns` has it."""
-    protected = protected_indices(model.controller, model.field)
+    """Link indices that may end up without a protected green, as `left_turns` has it."""
+    protected = protected_indices(controller, field)
     if settings.rules.left_turns != "warrant":
         return frozenset(protected) if settings.rules.left_turns == "free" else frozenset()
     assume = settings.rules.pedestrians == "assume"
     return frozenset(
-        k for k in protected if left_turn_warrant(network, model.controller, k, demand, assume_crossings=assume).allowed
+        k for k in protected if left_turn_warrant(network, controller, k, demand, assume_crossings=assume).allowed
     )
 
 
