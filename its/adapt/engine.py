@@ -146,7 +146,7 @@ class Engine:
         if self._log is not None:
             self._log.seen(seen)
         now_s = seen.time_s
-        judged, changes = self.health.check(seen, self.layer.may_go(self.states))
+        judged, changes = self.health.check(seen, self.layer.may_go(self.states), self.layer.in_jam())
         for change in changes:
             self._tell(change)
         self.layer.observe(judged, self.states)

@@ -80,7 +80,7 @@ class HealthMonitor:
         self._n_seconds = 0
 
     def check(
-        self, seen: Observation, may_go: NDArray[np.bool_] | None = None
+        self, seen: Observation, may_go: NDArray[np.bool_] | None = None, in_jam: NDArray[np.bool_] | None = None
     ) -> tuple[Observation, list[HealthChange]]:
         """The observation with what is known of its loops' health, and what has changed.
 
@@ -88,11 +88,15 @@ class HealthMonitor:
         ----------
         may_go : ndarray, shape (n_detectors,), optional
             Loops at stop lines whose queue moved in this second: green without yielding, and room beyond.
+        in_jam : ndarray, shape (n_detectors,), optional
+            Loops on which a jam stands: that they stay covered says nothing.
         """
         told = np.isfinite(seen.count_veh)
         count = np.where(told, seen.count_veh, 0.0).astype(np.float64)
         covered = np.where(told, seen.occupancy, 0.0)
         self._remember(count, covered, seen.interval_s)
+        if in_jam is not None:
+            self._covered_s[in_jam] = 0.0
         moving = np.zeros(len(count), np.bool_) if may_go is None else may_go
         self._green_s = np.where(covered > 0.99, self._green_s + seen.interval_s * moving, 0.0)
         code = self._judge(told, count, covered)

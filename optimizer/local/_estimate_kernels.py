@@ -146,7 +146,7 @@ def second(
     announcer, announcer_lane, announcer_from, feed_a, feed_p, feed_s, lane_from, lane_feed_a, lane_feed_p, lane_feed_s,
     eta, w, src, prob, n_token, background, since_front_s, open_s, closed_s, rate, inflow, may_wait, standing,
     told_rate, belief, flowing, headway_vps, credit,
-    announcer_rate, announcer_due, full_veh, since_full_s,
+    announcer_rate, announcer_due, full_veh, since_full_s, unseen,
 ):  # fmt: skip
     """One second: loops (count, covered, told: it answers and is trusted) and lanes that are open, into the state.
 
@@ -245,8 +245,8 @@ def second(
             flowing[g] = standing[g] > 0
         elif since_front_s[g] > STREAM_S and covered[d] < 0.02:
             flowing[g] = False
-        if flowing[g] and is_open[g] and seen_s[approach_of[g]] <= 0:
-            background[g] = max(background[g], MORE_VEH)
+        if flowing[g] and is_open[g]:
+            background[g] = max(background[g], MORE_VEH * unseen[g])
     for a in range(lane_of.shape[0]):
         expire(a, now_s, seen_s, 8.0, eta, w, src, prob, n_token)
 

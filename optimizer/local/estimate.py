@@ -90,6 +90,9 @@ class Estimate:
         self._now_s, self._n_seconds = 0.0, 0
         self._told_rate, self._belief = np.zeros(n_approach), np.ones(n_approach)
         self._rest, self._inflow = np.zeros(n), np.zeros(n)
+        self._hidden, self._unseen = np.zeros(n), np.zeros(n)
+        self._fed = np.zeros(n_approach, np.bool_)
+        self._fed[[feed.approach for lane in lanes for feed in lane.feeds]] = True
         self._flowing = np.zeros(n, np.bool_)
         self._headway_vps, self._credit = np.array([1.0 / lane.headway_s for lane in lanes]), np.zeros(n)
         self._entry, self._holds_veh = self._entries(detectors)
@@ -136,7 +139,7 @@ class Estimate:
             self._eta, self._w, self._src, self._prob, self._n_token, self._background, self._since_front,
             self._open_s, self._closed_s, self._rate, self._inflow, self._may_wait, self.standing,
             self._told_rate, self._belief, self._flowing, self._headway_vps, self._credit,
-            self._announcer_rate, self._announcer_due, self._full_veh, self._since_full_s,
+            self._announcer_rate, self._announcer_due, self._full_veh, self._since_full_s, self._unseen,
         )  # fmt: skip
         self._believe()
 
@@ -185,11 +188,33 @@ class Estimate:
         The approach then counts as one that nobody watches: the flow at its stop line comes instead.
         """
         self._seen_s[:] = self._watched
+        self._hidden[:] = 0.0
         for a, watchers in self._watchers.items():
-            if not told[self._announcer[watchers]].all():
+            lost = ~told[self._announcer[watchers]]
+            if not lost.any():
+                continue
+            self._announcer_rate[watchers[lost]] = 0.0
+            if lost.all() or self._fed[a]:
                 self._seen_s[a] = 0.0
                 told[self._announcer[watchers]] = False
                 self._announcer_rate[watchers] = 0.0
+            else:
+                self._hide(a, watchers, lost)
+
+    def _hide(self, a: int, watchers: NDArray[np.int64], lost: NDArray[np.bool_]) -> None:
+        """Some of the loops that watch an approach are lost: what the others did not see comes by its flow."""
+        members = np.array(self.layout.lanes_of[a])
+        flow = self._rate[members]
+        seen_vps = sum(float(self._announcer_rate[x]) * self._reach(x, a) for x in watchers[~lost])
+        share = flow / max(1e-9, flow.sum())
+        places = [int(self._announcer_lane[x]) for x in watchers[lost]]
+        for place in places:
+            own = np.arange(len(members)) == place
+            part = (1.0 - STICK) * share + STICK * own if place >= 0 else share
+            self._hidden[members] += max(0.0, float(flow.sum()) - seen_vps) * part / len(places)
+
+    def _reach(self, announcer: int, a: int) -> float:
+        return sum(feed.probability for feed in self.layout.announcers[announcer].feeds if feed.approach == a)
 
     def _believe(self) -> None:
         """Hold what is announced by stop lines upstream against what really came."""
@@ -197,7 +222,9 @@ class Estimate:
         self._belief = np.clip(flow / np.maximum(self._told_rate, 1e-6), 0.0, 1.0)
         unannounced = np.maximum(0.0, flow - self._belief * self._told_rate) / np.maximum(flow, 1e-9)
         self._rest = unannounced[self._approach_of] * self._rate
-        self._inflow = np.where(self._seen_s[self._approach_of] <= 0, self._rest, 0.0)
+        unwatched = self._seen_s[self._approach_of] <= 0
+        self._inflow = np.where(unwatched, self._rest, self._hidden)
+        self._unseen = np.where(unwatched, 1.0, np.minimum(1.0, self._hidden / np.maximum(self._rate, 1e-9)))
 
     def outlook(self) -> Outlook:
         """Queues now, arrivals over the horizon; what stop lines upstream will yet release is not in it."""
@@ -207,6 +234,8 @@ class Estimate:
             self._now_s, self.horizon_s, self._lane_of, self._n_token, self._eta, self._w, self._prob,
             self._background, self.standing, self._is_open, self._seen_s, self._rest, queue, arrival,
         )  # fmt: skip
+        for g in np.flatnonzero(self._hidden).tolist():
+            arrival[: int(self._seen_s[self._approach_of[g]]), g] += self._hidden[g]
         return Outlook(queue_veh=queue, arrival_veh=arrival)
 
     def announce(self, release_veh: NDArray[np.float64], outlook: Outlook) -> None:

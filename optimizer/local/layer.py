@@ -20,6 +20,7 @@ from optimizer.local.runner import Runner
 from optimizer.local.signal_model import signal_model
 from optimizer.local.spillback import Spillback
 from optimizer.local.stage_pool import StagePool
+from optimizer.local.standing import Service, Standing
 
 UNLIKELY_S = 1e29
 LEAST_SEEN = 0.8
@@ -32,7 +33,7 @@ class LocalDecision:
 
     `stage` comes next (the standing one: stay); `candidates` holds the cost of going to each stage at once, of the
     standing one that of staying a while [veh·s], None where it is not among the best; `inputs` is the hash of queues,
-    arrivals, room further on and the standing stage.
+    arrivals, room further on, what lanes discharge and the standing stage.
     """
 
     controller_id: str
@@ -84,11 +85,14 @@ class LookAheadLayer:
         self.blind = frozenset(x for x, model in self.models.items() if seen[model.lanes].mean() < LEAST_SEEN)
         self._release = np.zeros((self.settings.horizon_s, len(self.layout.lanes)))
         self.spillback = Spillback(self.layout, detectors, self.settings.horizon_s)
+        self.standing = Standing(self.layout)
         self._open = np.zeros(len(self.layout.lanes), np.bool_)
         self._open_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
         self._free = np.zeros(len(self.layout.lanes), np.bool_)
         self._free_of: dict[tuple[str, str], NDArray[np.bool_]] = {}
-        self._stopbar, self._n_detector = np.array([lane.stopbar for lane in self.layout.lanes]), len(detectors)
+        self._stopbar = np.array([lane.stopbar for lane in self.layout.lanes])
+        places = {(self.layout.approaches[lane.approach], lane.lane): g for g, lane in enumerate(self.layout.lanes)}
+        self._lane_of_loop = np.array([places.get((d.link_id, d.lane), -1) for d in detectors], np.int64)
         self.outlook = self.estimate.outlook()
         self._compile(detectors)
 
@@ -112,12 +116,9 @@ class LookAheadLayer:
 
     def observe(self, seen: Observation, states: Mapping[str, str]) -> None:
         """Take in a second: what loops told, and the states that signals showed."""
-        for x, model in self.models.items():
-            key = (x, states[x])
-            if key not in self._open_of:
-                self._open_of[key] = model.open_lanes(states[x], self.layout)
-            self._open[model.lanes] = self._open_of[key]
+        self._shown(states)
         self.estimate.update(seen, self._open)
+        self.standing.update(seen, self._open, self._free)
         self._release[:-1] = self._release[1:]
         self._release[-1] = 0.0
         self.outlook = self.estimate.outlook()
@@ -126,14 +127,29 @@ class LookAheadLayer:
 
     def may_go(self, states: Mapping[str, str]) -> NDArray[np.bool_]:
         """Loops at stop lines where a queue would move: green that yields to nobody, and room on all links beyond."""
+        self._shown(states)
+        out = np.zeros(len(self._lane_of_loop), np.bool_)
+        moves = self._free & self.spillback.open_beyond & (self._stopbar >= 0)
+        out[self._stopbar[moves]] = True
+        return out & ~self.in_jam()
+
+    def in_jam(self) -> NDArray[np.bool_]:
+        """Loops that stay covered because nobody can leave: two lanes of a signal stand, which no loop's fault is."""
+        lanes = np.zeros(len(self.layout.lanes) + 1, np.bool_)
+        jammed = self.standing.jammed
+        for model in self.models.values():
+            if jammed[model.lanes].sum() > 1:
+                lanes[model.lanes] = jammed[model.lanes]
+        return np.asarray(lanes[self._lane_of_loop])
+
+    def _shown(self, states: Mapping[str, str]) -> None:
+        """Which lanes are open, and which yield to nobody, in the states that signals showed."""
         for x, model in self.models.items():
             key = (x, states[x])
-            if key not in self._free_of:
+            if key not in self._open_of:
+                self._open_of[key] = model.open_lanes(states[x], self.layout)
                 self._free_of[key] = model.free_lanes(states[x], self.layout)
-            self._free[model.lanes] = self._free_of[key]
-        out = np.zeros(self._n_detector, np.bool_)
-        out[self._stopbar[self._free & self.spillback.open_beyond & (self._stopbar >= 0)]] = True
-        return out
+            self._open[model.lanes], self._free[model.lanes] = self._open_of[key], self._free_of[key]
 
     def note_blocked(self, controller_id: str, runner: Runner) -> None:
         """Tell a signal which of its lanes stand although they are open; once a second."""
@@ -151,7 +167,8 @@ class LookAheadLayer:
         )
         from_s = runner.from_s()
         beyond = self.spillback.beyond(model, self._release)
-        choice = self._search[controller_id].choose(own, runner.stage, from_s, beyond)
+        service = self.standing.service(model, runner.stage)
+        choice = self._search[controller_id].choose(own, runner.stage, from_s, beyond, service)
         self._release[:, model.lanes] = choice.release_veh
         goes = choice.stage >= 0 and choice.leave_in_s == 0
         if goes:
@@ -163,15 +180,15 @@ class LookAheadLayer:
             stage=choice.stage if goes else runner.stage,
             candidates=tuple(round(float(x), 1) if x < UNLIKELY_S else None for x in choice.cost_of_s),
             reason=reason,
-            inputs=_hash(own, beyond, runner.stage, from_s),
+            inputs=_hash(own, beyond, service, runner.stage, from_s),
             ms=1e3 * (self._clock() - begin),
         )
 
 
-def _hash(outlook: Outlook, beyond: Beyond, stage: int, from_s: NDArray[np.int64]) -> str:
+def _hash(outlook: Outlook, beyond: Beyond, service: Service, stage: int, from_s: NDArray[np.int64]) -> str:
     digest = hashlib.sha256(outlook.queue_veh.tobytes())
     digest.update(outlook.arrival_veh.tobytes())
-    for part in beyond:
+    for part in (*beyond, *service):
         digest.update(part.tobytes())
     digest.update(from_s.tobytes() + bytes([stage]))
     return digest.hexdigest()[:16]

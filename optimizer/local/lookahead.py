@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from optimizer.local import _search_kernels as kernels
 from optimizer.local.estimate import Outlook
 from optimizer.local.signal_model import SignalModel
+from optimizer.local.standing import Service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,14 @@ class LookAhead:
         self._origins, self._parents = np.empty(cells, np.int64), np.empty((*cells, 3), np.int64)
         self._plan = np.empty((horizon + 1, 2), np.int64)
 
-    def choose(self, outlook: Outlook, stage: int, from_s: NDArray[np.int64], beyond: Beyond | None = None) -> Choice:
+    def choose(
+        self,
+        outlook: Outlook,
+        stage: int,
+        from_s: NDArray[np.int64],
+        beyond: Beyond | None = None,
+        service: Service | None = None,
+    ) -> Choice:
         """The cheapest way on.
 
         Parameters
@@ -108,15 +116,18 @@ class LookAhead:
             where it has to end. [s]
         beyond : Beyond, optional
             Room on the links further on, and what a second of waiting costs; None: room for all.
+        service : Service, optional
+            What each stage lets go, where that is less than the model's because lanes stand under green.
         """
         model, own = self.model, self.settings
         if beyond is None:
             beyond = free_beyond(model, own.horizon_s)
+        base, perm = service or (model.base, model.perm)
         trace, best_of = np.zeros(outlook.arrival_veh.shape), np.empty(len(model.hold_s))
         n, cost_s = kernels.search(
             stage, from_s, outlook.queue_veh, outlook.arrival_veh,
             beyond.room_veh, beyond.opening_veh, model.way, beyond.weight,
-            model.headway_vps, model.change_open, model.change_s, model.stage_open, model.base, model.perm, model.foe,
+            model.headway_vps, model.change_open, model.change_s, model.stage_open, base, perm, model.foe,
             model.hold_s,
             own.start_lag_s, own.stop_cost_s, own.gap_s, own.wait_s, own.dense_s, own.stride_s, own.keep,
             own.slack,

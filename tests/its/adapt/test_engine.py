@@ -10,10 +10,11 @@ from its.adapt.judge import Recorded, errors_in, findings_of
 from its.adapt.log import RunLog, read_recording
 from its.adapt.loop import differences, run_loop
 from its.adapt.replay_field import ReplayField
+from network_data.network import RoadNetwork
 from network_data.plans import GREEN
 from network_data.settings import Settings
 from optimizer.local.layer import LookAheadLayer
-from tests.builders import crossing, field_plan
+from tests.builders import NetworkBuilder, crossing, field_plan
 from tests.its.adapt.toy_field import ToyField, loops
 
 END_S = 900
@@ -137,6 +138,37 @@ def test_a_signal_that_loops_tell_too_little_of_shows_its_plan(tmp_path: Path) -
     assert engine.by_plan == {"c"}
     assert engine.tally.decisions == 0
     assert street.history["c"] == [plan.controllers["c"].state_at(float(t)) for t in range(300)]
+
+
+def opposite_streets() -> RoadNetwork:
+    """Two approaches that have green together, and one across."""
+    b = NetworkBuilder()
+    for name, ends in (("wi", "w c"), ("ei", "e c"), ("si", "s c"), ("eo", "c e"), ("wo", "c w"), ("no", "c n")):
+        b.link(name, ends)
+    for head, ways in enumerate(("wi eo", "ei wo", "si no")):
+        b.turn(ways, head=("c", head))
+    b.program("c", ((27, "GGr"), (3, "yyr"), (27, "rrG"), (3, "rry")), conflicts=[(0, 2), (1, 2)])
+    return b.build()
+
+
+def test_who_cannot_leave_gets_no_more_than_a_glance_of_green() -> None:
+    """Both directions of the busy street cannot leave for four minutes: the street across has the green meanwhile.
+
+    The loops on which the jam stands tell the truth, and are trusted; when it is gone, all go on as before.
+    """
+    network, links = opposite_streets(), ("wi", "ei", "si")
+    enters = {"wi": list(range(0, 600, 5)), "ei": list(range(2, 600, 5)), "si": list(range(1, 600, 6))}
+    heads = {link: ("c", n) for n, link in enumerate(links)}
+    jam_s = (200, 440)
+    street = ToyField(enters, heads, {"c": "GGr"}, end_s=760, holds={"wi": jam_s, "ei": jam_s})
+    engine = Engine(network, field_plan(network), loops(network, links), Settings(), EngineOptions(), {"c": "GGr"})
+    run_loop(street, engine)
+    green = [sum(state[n] in GREEN for state in street.history["c"][slice(*jam_s)]) / 240 for n in (0, 2)]
+
+    assert green[0] < 0.3
+    assert green[1] > 0.5
+    assert street.left == {link: len(entered) for link, entered in enters.items()}
+    assert engine.changes == []
 
 
 def test_a_failing_optimizer_never_stalls_the_signals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,3 +85,14 @@ def test_no_answer_is_silence_at_once() -> None:
 
     assert seen.sound.tolist() == [False, True]
     assert changes[0].detector_id == "a"
+
+
+def test_a_jam_is_no_fault_of_its_loop() -> None:
+    """Covered for ten minutes, known to stand in a jam: it is trusted; if it stays so when the jam has gone, lost."""
+    watch, told = monitor(), []
+    for t in range(600 + int(STUCK_S) + 5):
+        in_jam = np.array([t < 600, False])
+        told += watch.check(second(t, [0.0, float(t % 5 == 0)], [1.0, 0.2]), in_jam=in_jam)[1]
+
+    assert [(x.detector_id, x.code) for x in told] == [("a", HEALTH.STUCK)]
+    assert told[0].time_s > 600

@@ -27,7 +27,8 @@ def loops(network: RoadNetwork, links: Sequence[str]) -> tuple[Detector, ...]:
 class ToyField:
     """Vehicles enter links at given seconds, reach the stop line 24 s later and leave under green, one in 2 s.
 
-    `heads` tells the (controller, link index) that each link obeys. `delay_s` grows while they wait.
+    `heads` tells the (controller, link index) that each link obeys. `delay_s` grows while they wait. Between the two
+    seconds that `holds` gives for a link nobody leaves it, whatever its signal shows.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class ToyField:
         states: Mapping[str, str],
         *,
         end_s: int,
+        holds: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
+        self._holds = dict(holds or {})
         self._enters, self._heads, self._end_s = {k: set(v) for k, v in enters_s.items()}, heads, end_s
         self.detector_ids = tuple(f"{link}.{kind}" for link in enters_s for kind in "as")
         self.time_s, self.shown, self.history = 0.0, dict(states), dict[str, list[str]]()
@@ -55,7 +58,9 @@ class ToyField:
             count[2 * n] = t in enters
             self._queue[link] += t - TRAVEL_S in enters
             self._rest[link] = max(0, self._rest[link] - 1)
-            if self._queue[link] and self.shown[signal][head] in GREEN and not self._rest[link]:
+            held_from_s, held_to_s = self._holds.get(link, (0, 0))
+            goes = self.shown[signal][head] in GREEN and not held_from_s <= t < held_to_s
+            if self._queue[link] and goes and not self._rest[link]:
                 self._queue[link] -= 1
                 self.left[link] += 1
                 self._rest[link] = HEADWAY_S

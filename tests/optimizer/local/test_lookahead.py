@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from network_data.detectors import Detector
 from network_data.network import RoadNetwork
 from network_data.observations import Observation
 from network_data.settings import Settings
@@ -13,7 +14,7 @@ from optimizer.local.runner import NEVER_S, Runner
 from optimizer.local.signal_model import SignalModel, signal_model
 from optimizer.local.stage_pool import stage_pool
 from sim.parameters import STREET
-from tests.builders import crossing, field_plan, two_signals
+from tests.builders import NetworkBuilder, crossing, field_plan, two_signals
 from tests.its.adapt.toy_field import loops
 
 
@@ -102,6 +103,49 @@ def test_a_lost_loop_is_replaced_by_its_history() -> None:
         estimate.update(lost, np.array([lane.approach == layout.lanes[0].approach for lane in layout.lanes]))
 
     assert estimate.outlook().arrival_veh[:20, lane].sum() == pytest.approx(2.0, abs=0.8)
+
+
+def two_lanes() -> tuple[Layout, list[Detector]]:
+    """One approach with two lanes, loops at both ends of each."""
+    b = NetworkBuilder()
+    for name, ends in (("wi", "w c"), ("eo", "c e")):
+        b.link(name, ends, lanes=2)
+    for lane in (0, 1):
+        b.turn("wi eo", lanes=(lane, lane), head=("c", lane))
+    b.program("c", ((57, "GG"), (3, "yy")))
+    network = b.build()
+    places = ((lane, kind) for lane in (0, 1) for kind in "as")
+    detectors = [
+        Detector(
+            id=f"{x}{lane}",
+            link_id="wi",
+            lane=lane,
+            pos_m=5.0 if x == "a" else 298.0,
+            kind="advance" if x == "a" else "stopbar",
+        )
+        for lane, x in places
+    ]
+    return layout_of(network, detectors), detectors
+
+
+def test_one_lost_loop_upstream_leaves_the_others_their_word() -> None:
+    """Of two upstream loops one is lost: who passes the other is still announced, the rest comes by the flow."""
+    layout, detectors = two_lanes()
+    estimate, both, ids = Estimate(layout, 60), np.ones(2, np.bool_), tuple(d.id for d in detectors)
+    for t in range(1, 1201):
+        lost = t > 900
+        counts = [t % 8 == 0 and not lost, t % 8 == 3, (t % 16 == 7 and t < 1190) or t == 1200, t % 16 == 2]
+        seen = Observation(
+            time_s=float(t), interval_s=1.0, detector_ids=ids, count_veh=np.array(counts, np.float32),
+            occupancy=np.zeros(4, np.float32), health=np.array([lost, 0, 0, 0], np.uint8),
+        )  # fmt: skip
+        estimate.update(seen, both)
+    arrival = estimate.outlook().arrival_veh
+
+    assert estimate.rate_vps == pytest.approx([1 / 8, 1 / 16], rel=0.25)
+    # the flow of both stop lines less what the sound loop told: one in 8 s
+    assert arrival[:15].sum() == pytest.approx(15 / 8, rel=0.4)
+    assert arrival[18:26].sum() > 1.0 + 0.6
 
 
 def test_a_covered_loop_upstream_says_that_the_lane_is_full() -> None:
