@@ -145,7 +145,8 @@ class Inputs:
     def scenario_key(self) -> str:
         """Hash of what SUMO and its tools read."""
         files = (self.case.network, *self.case.routes, *self.case.base_additional)
-        return hash_of(self.case.begin_s, self.case.end_s, sumo_version(), *map(file_hash, files))
+        share = [self.case.share] if self.case.share != 1.0 else []
+        return hash_of(self.case.begin_s, self.case.end_s, sumo_version(), *share, *map(file_hash, files))
 
 
 def inputs_of(case: Case, store: Store) -> Inputs:
@@ -162,7 +163,7 @@ def inputs_of(case: Case, store: Store) -> Inputs:
         raise InputError(case.name, reason)
     if case.detectors is not None and case.counts is not None:
         return Inputs(case=case, detectors=case.detectors, counts=case.counts)
-    files = (case.network, *case.routes, *case.base_additional)
+    files = (case.network, *case.routes, *case.base_additional, *([case.detectors] if case.detectors else []))
     folder = store.folder_of("counts", f"{case.name}-{hash_of(sumo_version(), *map(file_hash, files))}")
     detectors, counts = folder / "detectors.csv", folder / "counts.csv.gz"
     if not (detectors.is_file() and counts.is_file()):

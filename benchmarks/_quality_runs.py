@@ -43,7 +43,8 @@ class Demand:
 FULL = Demand(scale=1.0)
 DEMANDS = (FULL, Demand(scale=0.9, shift_s=SHIFT_S), Demand(scale=1.1, shift_s=SHIFT_S))
 LOW_DEMANDS = (Demand(scale=0.6), Demand(scale=0.8))
-"""Further demands of the two Bologna networks, which are saturated at 100 %."""
+FULL_BOLOGNA = ("bologna_acosta", "bologna_pasubio")
+"""Networks that are saturated at 100 %: plans made there also run at these lower demands."""
 
 
 def demands_of(case_name: str, asked: Sequence[float]) -> tuple[Demand, ...]:
@@ -58,7 +59,7 @@ def demands_of(case_name: str, asked: Sequence[float]) -> tuple[Demand, ...]:
     odd = [f"no scale {x:g}; known are {', '.join(f'{d.scale:g}' for d in known)}" for x in asked if not _has(known, x)]
     if odd:
         raise InputError("--scales", odd)
-    of_case = (*DEMANDS, *(LOW_DEMANDS if case_name.startswith("bologna") else ()))
+    of_case = (*DEMANDS, *(LOW_DEMANDS if case_name in FULL_BOLOGNA else ()))
     return tuple(d for d in of_case if not asked or any(math.isclose(d.scale, x) for x in asked))
 
 
@@ -111,7 +112,7 @@ class Judge:
             additional=self.case.base_additional,
             begin_s=self.case.begin_s,
             end_s=self.case.end_s,
-            scale=run.demand.scale,
+            scale=self.case.share * run.demand.scale,
             shift_s=run.demand.shift_s,
         )
         began_s = time.monotonic()

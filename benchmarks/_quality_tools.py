@@ -166,6 +166,7 @@ def routed(case: Case, routes: Sequence[Path], folder: Path) -> Path:
     options = ["-n", case.network, "-r", ",".join(map(str, routes)), "-o", target, "--ignore-errors", "true"]
     options += ["-a", ",".join(map(str, case.additional))] if case.additional else []
     options += ["--no-step-log", "true", "--no-warnings", "true", "--begin", case.begin_s, "--end", case.end_s]
+    options += ["--scale", case.share] if case.share != 1.0 else []
     _run("duarouter", [sumo_home() / "bin" / "duarouter", *options])
     return target
 

@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from network_data.errors import InputError, OutsideProgramError
@@ -26,6 +26,7 @@ class Case:
 
     `field_plan` is the file with the programs in force, None where the network holds them; `counts` are None where
     they are to be made with SUMO. `expected_s_per_veh` is the delay of the shipped plan as known before. [s/veh]
+    Of the routes' vehicles the share `share` drives.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Case:
     detectors: Path | None = None
     counts: Path | None = None
     programs: str = "invented"
+    share: float = 1.0
 
     @property
     def base_additional(self) -> tuple[Path, ...]:
@@ -115,6 +117,22 @@ def cases() -> dict[str, Case]:
     return {case.name: case for case in known}
 
 
+LOW_SHARES = {"acosta": {0.6: 90.5, 0.8: 164.0}, "pasubio": {0.6: 74.1, 0.8: 96.4}}
+"""Shares of the demand at which the two Bologna networks, saturated at 100 %, are cases of their own, and the delay of
+the shipped plan there. [s/veh]"""
+
+
+def low_cases() -> dict[str, Case]:
+    """Hours with less traffic: the real loops count it (in SUMO under the programs in force), plans are made for it."""
+    out = {}
+    for area, shares in LOW_SHARES.items():
+        for share, expected_s_per_veh in shares.items():
+            full = _bologna(area, expected_s_per_veh)
+            name = f"{full.name}_{100 * share:.0f}"
+            out[name] = replace(full, name=name, counts=None, share=share)
+    return out
+
+
 def referee() -> Path | None:
     """The independent referee beside the data pack; None where it is absent."""
     path = data_pack().parent / "tools" / "referee.py"
@@ -142,6 +160,8 @@ def counts_of(case: Case, folder: Path) -> tuple[Path, Path]:
         return case.detectors, case.counts
     options = ["--routes", ",".join(map(str, case.routes)), "--begin", case.begin_s, "--end", case.end_s]
     options += ["--additional", ",".join(map(str, case.base_additional))] if case.base_additional else []
+    options += ["--detectors", case.detectors] if case.detectors is not None else []
+    options += ["--scale", case.share]
     done = subprocess.run(
         its_command("makecounts", case.network, *options, "--out", folder),
         capture_output=True, text=True, check=False, cwd=ROOT,

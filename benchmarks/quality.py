@@ -26,7 +26,7 @@ from benchmarks._quality_methods import (
 )
 from benchmarks._quality_runs import DEMANDS, FULL, LOW_DEMANDS, WORKERS, Demand, Judge, Run, check, demands_of
 from benchmarks._quality_store import Store
-from benchmarks.cases import Case, cases, referee, unpacked
+from benchmarks.cases import Case, cases, low_cases, referee, unpacked
 from benchmarks.tables import Cell, Column, Options, Table
 from network_data.detectors import read_detectors
 from network_data.errors import InputError, SignalError
@@ -67,7 +67,7 @@ def benchmark(options: Options) -> Table:
 
     Daejeon has no SUMO demand to be judged in: its day is a table of its own, behind the others.
     """
-    known = cases()
+    known = cases() | low_cases()
     names = options.chosen([*known, daejeon.NAME], QUICK_CASES)
     if names == [daejeon.NAME]:
         return daejeon.in_scratch(options.say, options.keep, quick=options.quick)

@@ -376,6 +376,12 @@ def makecounts(
     end: End = None,
     interval: Annotated[int, typer.Option(min=1, max=86_400, metavar="S", help="Seconds per count.")] = 300,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="SUMO's seed.")] = 42,
+    detectors: Annotated[
+        Path | None, typer.Option(metavar="D", help="Count at these loops instead.", show_default=False)
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(min=0.01, max=10.0, metavar="F", callback=finite, help="Share of the vehicles that drive.")
+    ] = 1.0,
 ) -> None:
     """Loops at every approach and their counts from a SUMO run: detectors and counts to try the engine with."""
     route_files, more = paths(routes), paths(additional) if additional is not None else ()
@@ -393,6 +399,8 @@ def makecounts(
             end_s=end,
             interval_s=interval,
             seed=seed,
+            detectors_path=detectors,
+            scale=scale,
             out=target,
         )
 

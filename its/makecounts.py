@@ -16,6 +16,7 @@ from xml.sax.saxutils import quoteattr
 
 from its.console import DONE, Console
 from its.sumo import COMMON_OPTIONS, Scenario, run_sumo
+from network_data.detectors import Detector, read_detectors
 from network_data.errors import InputError
 from network_data.formats.files import iter_xml, write_aside
 from network_data.formats.sumo_net import read_sumo_net
@@ -51,6 +52,11 @@ def loops_before_signals(network: RoadNetwork) -> list[Loop]:
         if length_m > LONG_M:
             out.append(Loop(detector=f"{link}.{lane}.a", link=link, lane=lane, pos_m=ADVANCE_M, kind="advance"))
     return out
+
+
+def loops_at(detectors: Sequence[Detector]) -> list[Loop]:
+    """The loops that a network already has, wherever they lie."""
+    return [Loop(detector=d.id, link=d.link_id, lane=d.lane, pos_m=d.pos_m, kind=d.kind) for d in detectors]
 
 
 def count_with_sumo(
@@ -101,9 +107,13 @@ def makecounts_job(
     end_s: float | None = None,
     interval_s: float = 300.0,
     seed: int = 42,
+    detectors_path: Path | None = None,
+    scale: float = 1.0,
     out: Path,
 ) -> int:
     """`its makecounts`: write detectors.csv and counts.csv.gz into `out`; the period's default is 0 to 3600 s.
+
+    Loops lie before every signal, or where `detectors_path` has them. `scale` is the share of the vehicles that drive.
 
     Raises
     ------
@@ -120,9 +130,13 @@ def makecounts_job(
         additional=tuple(additional_paths),
         begin_s=begin_s,
         end_s=end_s,
+        scale=scale,
     )
     scenario.check_files()
-    loops = loops_before_signals(read_sumo_net(network_path))
+    network = read_sumo_net(network_path)
+    loops = (
+        loops_before_signals(network) if detectors_path is None else loops_at(read_detectors(detectors_path, network))
+    )
     if not loops:
         raise InputError(str(network_path), "has no signals to put loops before; give a network with signals")
     console = Console()

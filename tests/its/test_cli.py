@@ -127,6 +127,9 @@ def test_check_verify_makecounts_pass_their_options_on(job: Recorder, tmp_path: 
     assert (job.kwargs["begin_s"], job.kwargs["end_s"], job.kwargs["seeds"], job.kwargs["scale"]) == (0, 3600, 2, 1)
     assert its("makecounts", "n", *options, "--out", str(tmp_path)).exit_code == 0
     assert (job.kwargs["interval_s"], job.kwargs["seed"], job.kwargs["out"]) == (300, 42, tmp_path)
+    assert (job.kwargs["detectors_path"], job.kwargs["scale"]) == (None, 1.0)
+    assert its("makecounts", "n", *options, "--detectors", "d", "--scale", "0.6", "--out", str(tmp_path)).exit_code == 0
+    assert (job.kwargs["detectors_path"], job.kwargs["scale"]) == (Path("d"), 0.6)
 
 
 @pytest.mark.parametrize(

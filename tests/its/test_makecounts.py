@@ -70,6 +70,28 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     assert written[0] == written[1]
 
 
+def test_loops_that_are_there_count_a_share_of_the_demand(tmp_path: Path) -> None:
+    """`--detectors` keeps the loops where they are, `--scale` lets a share of the vehicles drive."""
+    packs.sumo()
+    folder = packs.resco("cologne1")
+    network, routes = folder / "cologne1.net.xml", folder / "cologne1.rou.xml"
+    everywhere = loops_before_signals(read_sumo_net(network))[:3]
+    given = tmp_path / "mine.csv"
+    lines = [f"{x.detector},{x.link},{x.lane},{x.pos_m},{x.kind}" for x in everywhere]
+    given.write_text("\n".join(["detector,link,lane,pos_m,kind", *lines]) + "\n", encoding="utf-8")
+    counted = {}
+    for scale in (1.0, 0.5):
+        out = tmp_path / f"{scale}"
+        assert (
+            makecounts_job(network, [routes], begin_s=BEGIN_S, end_s=END_S, detectors_path=given, scale=scale, out=out)
+            == 0
+        )
+        told = rows(out / "counts.csv.gz")[1:]
+        assert {row[0] for row in told} == {x.detector for x in everywhere}
+        counted[scale] = sum(int(row[3]) for row in told)
+    assert 0.3 * counted[1.0] < counted[0.5] < 0.7 * counted[1.0]
+
+
 def test_a_period_without_traffic_is_refused(tmp_path: Path) -> None:
     """Nothing is written where no vehicle was counted, and the text names the options to mend."""
     packs.sumo()
