@@ -23,6 +23,7 @@ from optimizer.coordination import Coordinator
 from optimizer.flows import head_flows, mean_flows_vph, queued_links
 from optimizer.large.climb import climb_large
 from optimizer.large.places import groups_of, places_of
+from optimizer.large.programs import RememberingSimulator
 from optimizer.large.sequences import KEPT, add_sequences
 from optimizer.models import ControllerModel, build_model
 from optimizer.moves import Neighbourhood, loads
@@ -163,7 +164,7 @@ def optimize(
     drawn = with_drawn_counts(demand, settings.objective.drawn_counts, seed=seed)
     trips = realizations_of(drawn, seed=seed, warmup_s=warmup_s, network=network)
     saturation_vph = saturation(trips) if saturation is not None else {}
-    simulator = Simulator(
+    simulator = (RememberingSimulator if len(network.controllers) > STAGES_UP_TO else Simulator)(
         network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers,
         saturation_vph=saturation_vph, start_up_s=settings.saturation.start_ups_s(network),
     )  # fmt: skip

@@ -176,7 +176,9 @@ class Search:
         wanted = self.evaluator.wanted
         if not self.neighbourhood.holds_between(candidate):
             return False
-        return wanted is None or wanted.hold(timing_plan(self.neighbourhood.models, candidate))
+        if wanted is None or wanted.least_s <= 0:  # no band is asked for: no plan needs to be laid out
+            return True
+        return wanted.hold(timing_plan(self.neighbourhood.models, candidate))
 
     def offer(self, candidates: Sequence[Candidate], name: str) -> bool:
         """Judge candidates, first on one realization, the promising ones on all; keep the best if it is better."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from network_data.plans import TimingPlan
+from network_data.plans import ControllerPlan, TimingPlan
 from network_data.trips import Trips
 from optimizer.candidate import Candidate, plan_of
 from optimizer.large.places import Places
+from optimizer.large.programs import KEPT_PER_CONTROLLER
 from optimizer.objectives import Weighing
 from optimizer.rolling.polygons import Collected, Polygons
 from optimizer.search import Evaluator
@@ -51,6 +52,7 @@ class Judge:
     trips: Sequence[Trips]
     pool: ThreadPoolExecutor | None = None
     polygons: Polygons | None = None
+    _programs: dict[tuple[int, tuple[int, bytes, int]], ControllerPlan] = field(default_factory=dict)
 
     @property
     def simulator(self) -> Simulator:
@@ -92,13 +94,17 @@ class Judge:
         return out
 
     def plan(self, candidate: Candidate) -> TimingPlan:
-        """The candidate's programs."""
-        return TimingPlan(
-            controllers={
-                m.controller.id: plan_of(m, setting)
-                for m, setting in zip(self.evaluator.models, candidate, strict=True)
-            }
-        )
+        """The candidate's programs; the same objects for the same settings, by which the simulator knows them again."""
+        models, kept = self.evaluator.models, self._programs
+        if len(kept) > KEPT_PER_CONTROLLER * len(models):
+            kept.clear()
+        controllers = {}
+        for i, (model, setting) in enumerate(zip(models, candidate, strict=True)):
+            key = (i, setting.key())
+            if key not in kept:
+                kept[key] = plan_of(model, setting)
+            controllers[model.controller.id] = kept[key]
+        return TimingPlan(controllers=controllers)
 
     def _one(self, job: tuple[TimingPlan, int, Candidate | None]) -> _Ran:
         plan, r, collected = job
