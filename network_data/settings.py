@@ -45,6 +45,11 @@ class Rules(Section):
     clearance: Literal["keep", "ite", "korea"] = "keep"
     v_over_c: Literal["keep", "free"] = Field("keep", description="nobody above 1 who was below, or anybody")
 
+    @property
+    def warrants_asked(self) -> bool:
+        """Whether the settings say `warrant` in so many words, not only by default."""
+        return self.left_turns == "warrant" and "left_turns" in self.model_fields_set
+
 
 class Change(Section):
     """What may differ from the plan in the field."""

@@ -59,6 +59,16 @@ def test_who_may_lose_a_protected_green(left_turns: str, times: float, lost: set
     assert found & LEFT == lost
 
 
+def test_the_default_alone_is_no_leave() -> None:
+    """Without the setting the check accepts a warranted loss, but the search of a small network makes none."""
+    network = nobody_walks()
+    tables: tuple[dict[str, object], ...] = ({}, {"rules": {"pedestrians": "network"}})
+    for table in tables:
+        settings = settings_from(table, "test")
+        assert settings.rules.left_turns == "warrant"
+        assert not _may_lose(network, network.controllers["c"], program(FIELD), settings, scenarios())
+
+
 def test_a_crossing_keeps_its_turn_protected() -> None:
     """Of two left turns in light traffic the one that people walk against has no warrant."""
     network, settings = crossroads(), settings_from({"rules": {"left_turns": "warrant"}}, "test")
