@@ -70,7 +70,7 @@ def element(tag: str, text: str | None = None, **attributes: float | str | None)
     pairs = []
     for name, value in attributes.items():
         if value is not None:
-            shown = value if isinstance(value, str) else number(value)
-            pairs.append(f' {"class" if name == "css" else name.replace("_", "-")}="{escape(shown)}"')
+            shown = escape(value) if isinstance(value, str) else number(value)  # a number has nothing to escape
+            pairs.append(f' {"class" if name == "css" else name.replace("_", "-")}="{shown}"')
     inner = "" if text is None else escape(text)
     return f"<{tag}{''.join(pairs)}/>" if text is None else f"<{tag}{''.join(pairs)}>{inner}</{tag}>"
