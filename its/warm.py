@@ -67,6 +67,7 @@ def compile_kernels(*, polygons: bool = False, offsets: bool = True) -> float:
             np.zeros((0, 2), np.int32),
             np.zeros(2 + k.ON_WAY, np.int32),
             np.zeros((0, k.N_SIGNAL_STATE), np.int32),
+            np.zeros(0, np.int32),
             np.zeros((0, 5), np.int32),
             actuated_state(plan.actuated),
             np.zeros((0, k.N_SOON), np.int32),

@@ -383,15 +383,15 @@ def _give_up_place(net, s, veh, lane, now):
 
 
 @njit(forceinline=True, **FAST)
-def _is_live(net, s, conn):
-    """Whether an actuated controller decides on the green of a connection."""
-    signal = net.conn[conn, c.SIGNAL]
-    return signal >= 0 and s.signal[signal, c.LAST] == c.LIVE
+def _shown(s, signal):
+    """Row in which it is kept what a signal shows, or -1 where there is none."""
+    return s.shown[signal] if signal >= 0 else -1
 
 
 @njit(forceinline=True, **FAST)
 def _is_open(plan, s, signal, now):
     """Whether a signal shows green, or there is none."""
+    signal = _shown(s, signal)
     if signal < 0:
         return True
     if s.signal[signal, c.LAST] == c.LIVE:
@@ -446,7 +446,7 @@ def _zip_in(net, plan, trips, const, s, out, lane, now):
     s.lane[lane, c.SLOT] = slot + 1
     s.ring[_place(s, lane, slot)] = c.NEVER
     s.veh[veh, c.MY_SLOT] = slot
-    s.veh[veh, c.CONN], s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
+    s.veh[veh, c.CONN], s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_CONN], _shown(s, net.way[q, c.WAY_SIGNAL])
     if out.log.shape[0]:
         s.moved[veh, c.CHANGED] = now
     s.lane[lane, c.CARRY] += c.ZIPPED
@@ -549,7 +549,7 @@ def _leave_gate(net, plan, trips, const, s, out, gate, now):
     enter = now + lost
     if stands:  # as if it had driven the link before
         enter = now - (s.lane[target, c.FREE] * _driver(s, veh) >> 10)
-    s.veh[veh, c.MY_SIGNAL] = net.way[q, c.WAY_SIGNAL]
+    s.veh[veh, c.MY_SIGNAL] = _shown(s, net.way[q, c.WAY_SIGNAL])
     _append(net, plan, trips, const, s, out, veh, target, net.way[q, c.WAY_CONN], step, now, enter, not stands)
 
 
@@ -610,9 +610,9 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         return
     place = net.conn[conn, c.PLACE]
     late = now > s.lane[lane, c.WINDOW_END]
-    if plan.owner.shape[0] and place != lane and _is_live(net, s, conn):
-        arrival = s.veh[veh, c.ARRIVAL]
-        late = _signal_time(net, plan, const, s, lane, conn, net.conn[conn, c.SIGNAL], now, now, arrival) > now
+    signal = s.veh[veh, c.MY_SIGNAL]
+    if plan.owner.shape[0] and place != lane and signal >= 0 and s.signal[signal, c.LAST] == c.LIVE:
+        late = _signal_time(net, plan, const, s, lane, conn, signal, now, now, s.veh[veh, c.ARRIVAL]) > now
     if late:  # woken too late for its green
         _schedule(net, plan, const, s, lane, now, now)
         return
@@ -641,7 +641,7 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
             _schedule(net, plan, const, s, lane, now, clear)
             return
     # where to: the waiting place inside the junction, or the lane of the next link with fewest vehicles
-    step, target, following, signal = _row(s.veh[veh, c.STEP]), _row(place), conn, s.veh[veh, c.MY_SIGNAL]
+    step, target, following = _row(s.veh[veh, c.STEP]), _row(place), conn
     slots, way = _slots(s, veh), 0
     if not stops_inside:
         step += 1
@@ -649,7 +649,8 @@ def _leave_lane(net, plan, trips, const, s, out, lane, now):
         bus = _is_bus(s, veh)
         wrong = const[c.LANE_AHEAD]
         q = _choose_lane(net, trips, const, s, step, bus, slots, net.conn[conn, c.TO_MASK], wrong, now, way)
-        target, following, signal = _row(net.way[q, c.WAY_LANE]), net.way[q, c.WAY_CONN], net.way[q, c.WAY_SIGNAL]
+        target, following = _row(net.way[q, c.WAY_LANE]), net.way[q, c.WAY_CONN]
+        signal = _shown(s, net.way[q, c.WAY_SIGNAL])
     room = _room_at(s, target, slots, now, way)
     if room > now and place != target:
         # it has followed a vehicle that has only just entered, and now stands inside the junction
@@ -836,6 +837,7 @@ def _fetch_targets(net, s, i):
         _fetch_lane(s, net.way[q, c.WAY_LANE])
         if net.way[q, c.WAY_CONN] >= 0:
             prefetch(net.conn, net.way[q, c.WAY_CONN], 0)
+            prefetch(s.shown, max(net.way[q, c.WAY_SIGNAL], 0), 0)
     if conn >= 0 and s.lane[s.soon[i, c.SOON_LANE], c.LETTER] < c.PROTECTED:
         for f in range(net.conn[conn, c.FOE0], net.conn[conn, c.FOE1]):
             prefetch(s.lane, net.foe[f, c.FOE_LANE], c.SLOT)
@@ -848,7 +850,7 @@ def _fetch_queues(net, s, i):
     if first < 0:
         return
     for q in range(first, first + (net.way[first, c.WAY_TRAITS] & 255)):
-        lane, signal = net.way[q, c.WAY_LANE], net.way[q, c.WAY_SIGNAL]
+        lane, signal = net.way[q, c.WAY_LANE], _shown(s, net.way[q, c.WAY_SIGNAL])
         slot = s.lane[lane, c.SLOT]
         prefetch(s.ring, _place(s, lane, slot), 0)
         prefetch(s.ring, _place(s, lane, slot - s.lane[lane, c.STORAGE]), 0)
@@ -975,12 +977,30 @@ def _reset(plan, s, out):
         s.lane[lane, c.BLOCKED_FROM] = -1
         s.lane[lane, c.CARRY] = 500
     for signal in range(plan.signal.shape[0]):
+        _find_alike(plan, s, signal)
+        if s.shown[signal] != signal:
+            continue
         first, last = plan.signal[signal, c.WINDOW0], plan.signal[signal, c.WINDOW1]
         s.signal[signal, c.FIRST] = first
         s.signal[signal, c.LAST] = last
         s.signal[signal, c.LAP] = plan.signal[signal, c.CYCLE]
         if 0 <= first < last:
             _show_window(plan, s, signal, first, plan.signal[signal, c.BASE])
+
+
+@njit(forceinline=True, **FAST)
+def _find_alike(plan, s, signal):
+    """Signals of a controller that always show the same share a row: it is kept up once, and lies in the cache."""
+    s.shown[signal] = signal
+    for other in range(signal - 1, max(-1, signal - 1 - c.ALIKE_WITHIN), -1):
+        if (
+            plan.signal[other, c.WINDOW0] == plan.signal[signal, c.WINDOW0]
+            and plan.signal[other, c.WINDOW1] == plan.signal[signal, c.WINDOW1]
+            and plan.signal[other, c.BASE] == plan.signal[signal, c.BASE]
+            and plan.signal[other, c.CYCLE] == plan.signal[signal, c.CYCLE]
+        ):
+            s.shown[signal] = s.shown[other]
+            return
 
 
 @njit(**FAST)

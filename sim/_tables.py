@@ -69,7 +69,7 @@ WAITER_NEXT, BLOCKED_FROM, GATE_FREE, CARRY, WAITER = 28, 29, 30, 31, 21
 ZIPPED = 1024
 N_LANE_STATE = 32
 # vehicles (changing): next in queue; when it left the place before; when it reaches the stop line; its connection;
-# step; its first place in the ring; its traits; its connection's signal or -1. A row is half a line of the cache
+# step; its first place in the ring; its traits; row of its connection's signal or -1. A row is half a line of the cache
 NEXT, ENTER, ARRIVAL, CONN, STEP, MY_SLOT, MY_TRAITS, MY_SIGNAL = range(8)
 N_VEH_STATE = 8
 # vehicles (changing, kept with the log only): lane it entered the link by, when it changed to the next one (or NEVER)
@@ -79,6 +79,8 @@ BY_LANE, CHANGED = range(2)
 FIRST, LAST, LAP, AT_WINDOW, AT_BASE, FROM, UNTIL, AFTER, SHOWS = range(9)
 NEXT_FROM, NEXT_UNTIL, NEXT_AFTER, NEXT_SHOWS = range(9, 13)
 N_SIGNAL_STATE = 16  # a row is one line of the cache
+ALIKE_WITHIN = 32
+"""So far back in the table signals are sought that show the same."""
 LIVE = -1
 """Instead of WINDOW1: an actuated controller writes the signal's two windows, from row WINDOW0 of the live ones on."""
 # events whose data are fetched: lane; the head's connection; who is behind it; the step it takes, then first row of
@@ -172,6 +174,7 @@ class State(NamedTuple):
     moved: Ints  # (V, 2)
     ring: Ints  # (places,) when each place was left
     signal: Ints  # (S, N_SIGNAL_STATE)
+    shown: Ints  # (S,) row of that table in which it stands what a signal shows
     live: Ints  # (2 × live signals, 5) their windows: the running green and the one after it
     actuated: ActuatedState
     soon: Ints  # (events fetched together, or 0 in networks that the cache holds; N_SOON)

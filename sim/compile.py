@@ -662,10 +662,11 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
     """Working memory for runs of this size; the lanes' static columns stand in it already."""
     n_row = compiled.n_lane + compiled.n_gate + len(plan.owner)
     n_live = int((plan.signal[:, k.WINDOW1] == k.LIVE).sum())
-    lane, ring, signal, following, bucket, veh = _tables(
+    lane, ring, signal, shown, following, bucket, veh = _tables(
         (n_row, k.N_LANE_STATE),
         (compiled.n_ring,),
         (len(plan.signal), k.N_SIGNAL_STATE),
+        (len(plan.signal),),
         (n_row,),
         (n_ticks,),
         (n_veh, k.N_VEH_STATE),
@@ -680,6 +681,7 @@ def new_state(compiled: CompiledNetwork, plan: k.PlanArrays, n_veh: int, n_ticks
         moved=np.empty((n_veh, 2), np.int32),
         ring=ring,
         signal=signal,
+        shown=shown,
         live=np.zeros((2 * n_live, 5), np.int32),
         actuated=actuated_state(plan.actuated, n_past=n_live * (n_ticks // ticks(LEAST_PHASE_S) + 2)),
         soon=np.empty((FETCHED_TOGETHER if n_row >= FAR_ROWS else 0, k.N_SOON), np.int32),
