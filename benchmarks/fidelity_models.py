@@ -24,7 +24,7 @@ from sim.trips import draw_trips
 from sim.wave import Wave, WaveResult
 
 DRIVERS = 12
-"""How often drivers' speeds are drawn for SUMO's very vehicles: a rank by three draws has a standard deviation of 0.05."""
+"""How often drivers' speeds are drawn for SUMO's very vehicles: ranks by three draws differ by 0.05."""
 REALIZATIONS = 12
 """How often turning flows are drawn as vehicles."""
 APPROACH_DRAWS = 3
