@@ -19,6 +19,8 @@ STANDS_S = 6.0
 """Covered for so long under green while nobody passes: the lane stands. A queue is off its loop in 4 s. [s]"""
 STILL = 0.1
 """What a lane that stands is yet expected to discharge, of what it would. [-]"""
+BEHIND = 0.5
+"""Where its first vehicle waits for a gap: the share of a lane that is yet expected to go freely. [-]"""
 AGAIN = 0.5
 """After every free green in a row that it stood through, it is expected to discharge so much less. [-]"""
 MOST_FAILED = 4
@@ -80,8 +82,8 @@ class Standing:
             return Service(model.base, model.perm)
         base, perm = model.base * AGAIN**failed, model.perm * AGAIN**failed
         gaps = stands & (perm[stage] > 0)
-        # where some of its ways yield, its first vehicle wants one of them
-        perm[stage, gaps] += base[stage, gaps]
-        base[stage, gaps] = 0.0
+        # where some of its ways yield, its first vehicle wants one of them; those behind it need not
+        perm[stage, gaps] += (1.0 - BEHIND) * base[stage, gaps]
+        base[stage, gaps] *= BEHIND
         base[stage, stands & ~gaps] *= STILL
         return Service(base, perm)

@@ -11,7 +11,7 @@ from optimizer.local.layout import Layout, layout_of
 from optimizer.local.lookahead import LookAhead, LookAheadSettings
 from optimizer.local.signal_model import SignalModel, signal_model
 from optimizer.local.stage_pool import stage_pool
-from optimizer.local.standing import AGAIN, FORGET_S, STANDS_S, STILL, Standing
+from optimizer.local.standing import AGAIN, BEHIND, FORGET_S, STANDS_S, STILL, Standing
 from tests.builders import crossing, field_plan, left_turn
 from tests.its.adapt.toy_field import loops
 
@@ -89,7 +89,7 @@ def test_every_green_in_vain_halves_what_the_next_is_expected_to_do() -> None:
 
 
 def test_the_first_of_a_lane_that_stands_wants_the_way_that_yields() -> None:
-    """Beside a way that yields the lane is taken to go by gaps alone, which is no failure of its green."""
+    """Beside a way that yields half of the lane is taken to go by gaps, which is no failure of its green."""
     _, model, standing = scene(left_turn(rows=((20, "Gg"), (3, "yy"), (20, "rG"), (3, "ry"))), ("ei", "wi"))
     assert model.perm[0, 1] > 0
     here, nowhere = np.array([True, True]), np.zeros(2, np.bool_)
@@ -100,8 +100,8 @@ def test_the_first_of_a_lane_that_stands_wants_the_way_that_yields() -> None:
     for _ in range(10):
         standing.update(seen, here, nowhere)
     service = standing.service(model, 0)
-    assert service.base[0, 1] == 0.0
-    assert service.perm[0, 1] == pytest.approx(model.base[0, 1] + model.perm[0, 1])
+    assert service.base[0, 1] == pytest.approx(BEHIND * model.base[0, 1])
+    assert service.perm[0, 1] == pytest.approx(model.perm[0, 1] + (1 - BEHIND) * model.base[0, 1])
     standing.update(seen, nowhere, nowhere)
     assert standing.service(model, 1).base is model.base
 
