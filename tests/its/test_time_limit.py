@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from its.optimize_job import SIDE_BY_SIDE_UP_TO, _after_s
 from its.time_limit import LATE_SHARE, MOST_SHARE, MOST_WAIT, PROBE_S, SPEEDS, Pace, TimeLimit, process_began_s
 from its.time_limit import processor_factor as factor
 
@@ -78,3 +82,23 @@ def test_a_process_knows_when_it_began() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 0.28 <= float(out) <= time.monotonic() - began_s + 0.02
     assert process_began_s() <= time.monotonic() - time.process_time() + 0.02
+
+
+def inputs(n_signals: int, veh: float, workers: int = 2) -> Any:
+    """Of a job's inputs, what tells its size: signals, and vehicles over all pairs of links."""
+    one = SimpleNamespace(scenarios=(SimpleNamespace(veh=np.array([[veh]])),))
+    return SimpleNamespace(
+        network=SimpleNamespace(controllers=dict.fromkeys(range(n_signals))),
+        demand=SimpleNamespace(scenarios=one),
+        effort=SimpleNamespace(workers=workers),
+    )
+
+
+def test_what_follows_the_search_grows_with_size() -> None:
+    """More signals, more vehicles, one plan measured after the other: each takes longer; large jobs in proportion."""
+    assert _after_s(inputs(8, 1e4)) < _after_s(inputs(20, 1e4)) < _after_s(inputs(20, 1e6))
+    assert _after_s(inputs(100, 1e6)) < _after_s(inputs(100, 1e6, workers=1))
+    small, large = _after_s(inputs(1_000, 3e6)), _after_s(inputs(2_000, 6e6))
+    assert 1.7 * small < large < 2.0 * small
+    beyond = SIDE_BY_SIDE_UP_TO + 1
+    assert _after_s(inputs(beyond, 1e7)) == _after_s(inputs(beyond, 1e7, workers=1))
