@@ -694,8 +694,8 @@ def _fetch_beside(s, lane):
 def _look_ahead(net, trips, s, first):
     """Fetch what the next events of the tick need: in larger networks the kernel waits for memory most of the time.
 
-    Of the next event what its vehicle's way leads to, of the second one after it what its vehicle points to, of the
-    third the vehicle, of the fourth the lane.
+    Of the next event the lanes that its vehicle looks at first, of the second one the rows that name them, of the
+    third what its vehicle points to, of the fourth the vehicle, of the fifth the lane.
     """
     if first < 0:
         return
@@ -703,6 +703,7 @@ def _look_ahead(net, trips, s, first):
     second = s.following[first]
     if second < 0:
         return
+    _fetch_rows_of_ways(net, trips, s, second)
     third = s.following[second]
     if third < 0:
         return
@@ -735,8 +736,17 @@ def _fetch_pointed(net, trips, s, lane):
 
 
 @njit(forceinline=True, **FAST)
+def _fetch_rows_of_ways(net, trips, s, lane):
+    """The rows of the lanes that the vehicle of an event chooses from, and of those it yields to."""
+    head = s.lane[lane, c.HEAD]
+    if head >= 0 and lane < net.lane.shape[0] and s.veh[head, c.CONN] >= 0:
+        prefetch(net.way, trips.route[_row(s.veh[head, c.STEP]) + 1], 0)
+        prefetch(net.foe, net.conn[s.veh[head, c.CONN], c.FOE0], 0)
+
+
+@njit(forceinline=True, **FAST)
 def _fetch_further(net, trips, s, lane):
-    """Where the vehicle of an event goes, whom it yields to, and what the one behind it needs."""
+    """Where the vehicle of an event goes, the lanes beside it, its place, and what the one behind it needs."""
     head = s.lane[lane, c.HEAD]
     if head < 0:
         return
@@ -746,9 +756,9 @@ def _fetch_further(net, trips, s, lane):
     conn, behind = s.veh[head, c.CONN], s.veh[head, c.NEXT]
     for beside in range(c.BLOCKER, c.RIGHT + 1):
         _fetch_beside(s, s.lane[lane, beside])
+    prefetch(s.ring, _place(s, lane, s.veh[head, c.MY_SLOT]), 0)
     if conn >= 0:
-        prefetch(net.way, trips.route[s.veh[head, c.STEP] + 1], 0)
-        prefetch(net.foe, net.conn[conn, c.FOE0], 0)
+        _fetch_beside(s, net.way[_row(trips.route[_row(s.veh[head, c.STEP]) + 1]), c.WAY_LANE])
     if behind >= 0:
         if s.veh[behind, c.CONN] >= 0:
             prefetch(net.conn, s.veh[behind, c.CONN], 0)
