@@ -181,7 +181,7 @@ def kept_share(
         today = field_plan.green_s(head.index) / field_plan.cycle_s
         saturated = field_plan.green_s(head.index, "G") > 0 and need[head.index] >= SATURATED * today
         blind = KEPT_SHARE if links & unmeasured else 0.0
-        if flows.most_share is not None and 0 < field_plan.green_s(head.index, "G"):
+        if flows.most_share is not None and field_plan.green_s(head.index, "G") > 0:
             blind = min(blind, flows.most_share[head.index] / ENOUGH / today)
         kept = max(blind, SATURATED_SHARE if saturated else 0.0)
         kept = 1.0 if links & queued else kept

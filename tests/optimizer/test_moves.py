@@ -175,7 +175,7 @@ def test_saturated_approaches_keep_their_share_with_and_without_loops() -> None:
 
 
 def test_an_approach_without_loop_gives_what_the_top_of_its_range_does_not_need() -> None:
-    """Where even the highest flow needs little, v/c 0.85 for it is kept; where it needs much, nine tenths of the field's."""
+    """Where even the highest flow needs little, v/c 0.85 for it is kept; where it needs much, nine tenths as before."""
     at = crossroads_scene()
     controller, field = at.network.controllers["c"], field_plan(at.network).controllers["c"]
     links = frozenset(at.network.connections[i].from_link for head in controller.heads for i in head.connections)
