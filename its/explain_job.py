@@ -16,7 +16,7 @@ from network_data.plans import TimingPlan
 from network_data.settings import Settings, load_settings
 from network_data.settings_names import check_names
 from optimizer.explain import Reason, explain
-from optimizer.flows import mean_flows_vph, queued_links
+from optimizer.flows import highest_flows_vph, mean_flows_vph, queued_links
 from sim.measures import measure
 from sim.parameters import STREET
 from sim.simulate import Simulator
@@ -60,6 +60,7 @@ def explain_job(request: ExplainRequest) -> int:
         after,
         settings,
         flows_vph=mean_flows_vph(loaded.scenarios),
+        highest_vph=highest_flows_vph(loaded.scenarios),
         measured_links=loaded.measured_links,
         queued=queued_links(loaded.scenarios),
     )

@@ -53,7 +53,7 @@ from network_data.settings import Settings, load_settings
 from network_data.settings_names import check_names
 from network_data.whole_seconds import Losses, to_sumo
 from optimizer.explain import Reason, explain
-from optimizer.flows import mean_flows_vph, queued_links
+from optimizer.flows import highest_flows_vph, mean_flows_vph, queued_links
 from optimizer.optimize import STAGES_UP_TO, Result, draws_of, optimize
 from optimizer.tradeoff import Front, trade_off
 from sim.measures import Measures, People, measure
@@ -541,6 +541,7 @@ def _explained(inputs: _Inputs, result: Result, measured: list[tuple[str, Timing
         measured[-1][2],
         inputs.settings,
         flows_vph=mean_flows_vph(inputs.demand.scenarios),
+        highest_vph=highest_flows_vph(inputs.demand.scenarios),
         measured_links=inputs.demand.measured_links,
         queued=queued_links(inputs.demand.scenarios),
     )

@@ -111,6 +111,7 @@ def explain(
     settings: Settings,
     *,
     flows_vph: dict[tuple[str, str], float] | None = None,
+    highest_vph: dict[tuple[str, str], float] | None = None,
     measured_links: frozenset[str] | None = None,
     queued: frozenset[str] = frozenset(),
 ) -> tuple[Reason, ...]:
@@ -126,6 +127,8 @@ def explain(
         The rules under which the plan was made.
     flows_vph : mapping, optional
         Flow of each link pair, for the rules on v/c and on kept green; without it these are not looked at. [veh/h]
+    highest_vph : mapping, optional
+        The same at the tops of their ranges, as the search had them. [veh/h]
     measured_links : frozenset of str, optional
         Links with a loop or a turning count. Default: all of them.
     queued : frozenset of str
@@ -138,7 +141,7 @@ def explain(
         old, new = field.controllers.get(c), plan.controllers.get(c)
         if old is None or new is None:
             continue
-        flows = head_flows(network, controller, flows_vph) if flows_vph is not None else None
+        flows = None if flows_vph is None else head_flows(network, controller, flows_vph, highest_vph=highest_vph)
         book = rule_book(network, controller, old, settings)
         effects = _effects(places, c, before, after)
         share = kept_share(network, controller, old, flows, unmeasured, queued) if flows is not None else None

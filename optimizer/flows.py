@@ -28,6 +28,8 @@ class HeadFlows:
     approach_vph: NDArray[np.float64]  # all lanes of the head together
     turn_share: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))  # of the busiest lane's flow [-]
     """How much of its busiest lane's flow makes the head's own turn: the rest shares the lane and need not yield."""
+    most_share: NDArray[np.float64] | None = None
+    """Green share that is needed where every flow is at the top of its range. [-]"""
 
     def needed_share(self) -> NDArray[np.float64]:
         """Least share of the time that must be green: flow over saturation flow. [-]"""
@@ -46,6 +48,16 @@ def mean_flows_vph(demand: DemandScenarios) -> dict[tuple[str, str], float]:
     return dict(out)
 
 
+def highest_flows_vph(demand: DemandScenarios) -> dict[tuple[str, str], float]:
+    """Flow of every link pair at the top of its range, the largest of all scenarios. [veh/h]"""
+    out: dict[tuple[str, str], float] = defaultdict(float)
+    for scenario in demand.scenarios:
+        hours = float((scenario.end_s - scenario.begin_s).sum()) / 3600
+        for pair, veh in zip(scenario.pairs, scenario.total_high_veh, strict=True):
+            out[pair] = max(out[pair], float(veh) / hours)
+    return dict(out)
+
+
 def queued_links(demand: DemandScenarios) -> frozenset[str]:
     """Links on which loops saw a queue stand most of the time, on any of the days."""
     return frozenset().union(*(scenario.queued_links for scenario in demand.scenarios))
@@ -57,11 +69,16 @@ def head_flows(
     flows_vph: dict[tuple[str, str], float],
     parameters: SimParameters = STREET,
     saturation_vph: Mapping[tuple[str, int], float] | None = None,
+    highest_vph: dict[tuple[str, str], float] | None = None,
 ) -> HeadFlows:
     """Spread turning flows over lanes (evenly per turn) and add up what each head's busiest lane carries.
 
-    `saturation_vph` by (link, lane), from the field or a manual, stands in for what speeds and vehicles give.
+    `saturation_vph` by (link, lane), from the field or a manual, stands in for what speeds and vehicles give;
+    `highest_vph` are the flows at the tops of their ranges.
     """
+    most_share = None
+    if highest_vph is not None:
+        most_share = head_flows(network, controller, highest_vph, parameters, saturation_vph).needed_share()
     known = saturation_vph or {}
     lanes_of_pair: dict[tuple[str, str], set[int]] = defaultdict(set)
     for c in (network.connections[i] for head in controller.heads for i in head.connections):
@@ -94,7 +111,9 @@ def head_flows(
                 flow[head.index] = busiest
                 share[head.index] = own / busiest if busiest > 0 else 1.0
                 saturation[head.index] = known.get((c.from_link, c.from_lane), 3600 / pace)
-    return HeadFlows(flow_vph=flow, saturation_vph=saturation, approach_vph=approach, turn_share=share)
+    return HeadFlows(
+        flow_vph=flow, saturation_vph=saturation, approach_vph=approach, turn_share=share, most_share=most_share
+    )
 
 
 def _all_together(controller: Controller, network: RoadNetwork, link: str, lane: int) -> bool:

@@ -34,6 +34,8 @@ KEPT_CHOICES = 6
 """From how many choices of stages their orders are made."""
 KEPT_SHARE = 0.9
 """Of the field's green share, what approaches without any loop keep: nobody knows what they can spare. [-]"""
+ENOUGH = 0.85
+"""They may give away what is not needed even for flows at the top of their ranges, at this v/c. [-]"""
 SATURATED = 0.9
 """From this v/c on in the field a count may be what was served and not what came. [-]"""
 SATURATED_SHARE = 0.97
@@ -178,7 +180,10 @@ def kept_share(
             continue
         today = field_plan.green_s(head.index) / field_plan.cycle_s
         saturated = field_plan.green_s(head.index, "G") > 0 and need[head.index] >= SATURATED * today
-        kept = max(KEPT_SHARE if links & unmeasured else 0.0, SATURATED_SHARE if saturated else 0.0)
+        blind = KEPT_SHARE if links & unmeasured else 0.0
+        if flows.most_share is not None and field_plan.green_s(head.index, "G") > 0:
+            blind = min(blind, flows.most_share[head.index] / ENOUGH / today)
+        kept = max(blind, SATURATED_SHARE if saturated else 0.0)
         kept = 1.0 if links & queued else kept
         out[head.index] = kept * today
     return out

@@ -20,7 +20,7 @@ from network_data.warrant import left_turn_warrant
 from optimizer.bandwidth.wanted import wanted_bands
 from optimizer.candidate import Candidate, Setting, changed, field_setting, timing_plan
 from optimizer.coordination import Coordinator
-from optimizer.flows import head_flows, mean_flows_vph, queued_links
+from optimizer.flows import head_flows, highest_flows_vph, mean_flows_vph, queued_links
 from optimizer.large.climb import climb_large
 from optimizer.large.places import groups_of, places_of
 from optimizer.large.programs import RememberingSimulator
@@ -168,14 +168,14 @@ def optimize(
         network, trips, begin_s=begin_s, end_s=end_s, warmup_s=warmup_s, seed=seed, workers=settings.search.workers,
         saturation_vph=saturation_vph, start_up_s=settings.saturation.start_ups_s(network),
     )  # fmt: skip
-    flows = mean_flows_vph(demand)
+    flows, highest = mean_flows_vph(demand), highest_flows_vph(demand)
     unmeasured = frozenset() if measured_links is None else frozenset(network.links) - measured_links
     models = [
         build_model(
             network,
             controller,
             field.controllers[c],
-            head_flows(network, controller, flows, saturation_vph=saturation_vph),
+            head_flows(network, controller, flows, saturation_vph=saturation_vph, highest_vph=highest),
             settings,
             with_stages=len(network.controllers) <= STAGES_UP_TO,
             may_lose=_may_lose(network, controller, field.controllers[c], settings, demand),

@@ -174,6 +174,19 @@ def test_saturated_approaches_keep_their_share_with_and_without_loops() -> None:
     assert blind == pytest.approx(np.where(counted > 0, 0.97, 0.9) * today)
 
 
+def test_an_approach_without_loop_gives_what_the_top_of_its_range_does_not_need() -> None:
+    """Where even the highest flow needs little, v/c 0.85 for it is kept; where it needs much, nine tenths as before."""
+    at = crossroads_scene()
+    controller, field = at.network.controllers["c"], field_plan(at.network).controllers["c"]
+    links = frozenset(at.network.connections[i].from_link for head in controller.heads for i in head.connections)
+    heads = [h.index for h in controller.heads if h.connections and field.green_s(h.index, "G") > 0]
+    today = np.array([field.green_s(index) / field.cycle_s for index in heads])
+    quiet = dataclasses.replace(at.neighbourhood.models[0].flows, flow_vph=np.zeros(controller.n_heads))
+    for need, kept in ((0.5 * today.min(), np.full(len(heads), 0.5 * today.min() / 0.85)), (1.0, 0.9 * today)):
+        flows = dataclasses.replace(quiet, most_share=np.full(controller.n_heads, need))
+        assert kept_share(at.network, controller, field, flows, links)[heads] == pytest.approx(kept)
+
+
 def test_a_field_cycle_below_the_least_one_does_not_stop_the_search() -> None:
     """The field's own 36 s may stay (40 s is the least of new ones) and moves do not fail on it."""
     rows = ((15, "Gr"), (3, "yr"), (15, "rG"), (3, "ry"))
